@@ -1,0 +1,301 @@
+"""The types that media and control are made of: small, frozen, a sentence per field, units in their names."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import av
+
+MICROSECONDS = 1_000_000
+
+
+class DropCause(enum.StrEnum):
+    """Why something was not delivered; one list for the whole product."""
+
+    BEFORE_KEY_FRAME = "before-key-frame"
+    """An access unit before the first random access point: nobody could decode it."""
+    SLOW_CONSUMER = "slow-consumer"
+    """A consumer's queue was full; it goes on at the next key frame."""
+    CORRUPT = "corrupt"
+    """The bytes do not parse."""
+    OVERSIZE = "oversize"
+    """An access unit above the limit."""
+    SUPERSEDED = "superseded"
+    """A newer run of the source took over."""
+    CLOSED = "closed"
+    """The consumer or the stream had ended."""
+    MERGED = "merged"
+    """A touch move that a later move of the same pointer replaced."""
+    UNSUPPORTED = "unsupported"
+    """The device or the dialect cannot do it."""
+    NOT_GRANTED = "not-granted"
+    """The viewer may not do it."""
+    MALFORMED = "malformed"
+    """A message that does not follow its format."""
+    GESTURE_CANCELLED = "gesture-cancelled"
+    """The picture turned while a finger was down, or the gesture's begin was not let in."""
+    DEVICE_FAILED = "device-failed"
+    """The device took it and did not carry it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One encoded access unit (video) or one encoded audio packet."""
+
+    kind: Literal["video", "audio"]
+    """What it carries."""
+    codec: str
+    """``h264``, ``vp8``, ``vp9``, ``av1`` or ``opus``."""
+    data: bytes | memoryview
+    """The access unit as Annex B, or the audio packet; a read-only buffer that keeps its owner alive."""
+    pts_us: int
+    """Presentation time in µs, on the monotonic clock for live sources."""
+    is_key: bool
+    """True if decoding can start here."""
+    epoch: int
+    """Grows at each restart of the source; within one epoch the parameter sets fit."""
+    received_us: int
+    """When its first byte arrived, in µs of the monotonic clock."""
+
+    def to_av(self) -> av.Packet[av.stream.Stream]:
+        """The same as an ``av.Packet`` with a time base of 1 µs (copies the data)."""
+        from fractions import Fraction  # noqa: PLC0415
+
+        import av  # noqa: PLC0415
+
+        packet = av.Packet(bytes(self.data))
+        packet.pts = packet.dts = self.pts_us
+        packet.time_base = Fraction(1, MICROSECONDS)
+        packet.is_keyframe = self.is_key
+        return packet
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDescription:
+    """What a stream is now. Replaced as a whole, never changed; told before the first frame of a new size."""
+
+    codec: str
+    """``h264``."""
+    width: int
+    """Width of the picture in pixels."""
+    height: int
+    """Height of the picture in pixels."""
+    profile_level_id: str
+    """profile_idc, constraint flags and level_idc of the active SPS as 6 hex digits (RFC 6184 section 8.1)."""
+    rotation: int
+    """Rotation of the device's display in degrees: 0, 90, 180 or 270."""
+    epoch: int
+    """The epoch of the packets it describes."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.width, self.height
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is wanted of a source or encoder now; None leaves a value as it is."""
+
+    bitrate_bps: int | None = None
+    """Video bit rate in bit/s."""
+    fps: float | None = None
+    """Frames per second at most."""
+    size: tuple[int, int] | None = None
+    """(width, height) in pixels."""
+    key_frame: bool = False
+    """True asks for a key frame as soon as possible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The target is, or is about to be, in force."""
+
+    target: Target
+    """What the source really does now; it may be rounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """The source cannot follow the target."""
+
+    reason: str
+    """Why, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What the way to one viewer looks like."""
+
+    estimate_bps: int | None
+    """The bandwidth that is there, in bit/s; None as long as nothing is known."""
+    loss: float
+    """Share of packets lost, 0 to 1."""
+    rtt_us: int | None
+    """Round-trip time in µs; None before the first report."""
+    queue_us: int
+    """How long what is queued for the viewer will take, in µs."""
+
+
+class DeviceState(enum.StrEnum):
+    """State of a device as the HTTP interface names it."""
+
+    DEVICE = "device"
+    OFFLINE = "offline"
+    UNAUTHORIZED = "unauthorized"
+    CONNECTING = "connecting"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that can be watched, or a recording that is played as one."""
+
+    serial: str
+    """The adb serial, or ``file:STEM`` for a recording."""
+    name: str
+    """A name for people."""
+    model: str
+    """The device's model, empty if unknown."""
+    state: DeviceState
+    """Only ``device`` can be streamed."""
+    size: tuple[int, int] | None = None
+    """(width, height) of the display in pixels; None until known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change in the list of devices."""
+
+    kind: Literal["added", "changed", "removed"]
+    """What happened."""
+    device: Device
+    """The device as it is now; as it last was when removed."""
+
+
+class Grants(enum.Flag):
+    """What a viewer may do."""
+
+    NONE = 0
+    VIEW = 1
+    CONTROL = 2
+    AUDIO = 4
+    ALL = VIEW | CONTROL | AUDIO
+
+
+class CloseReason(enum.StrEnum):
+    """Why a session ended."""
+
+    REQUESTED = "requested"
+    """By this side: ``close`` or DELETE."""
+    VIEWER_LEFT = "viewer-left"
+    """The viewer closed its connection."""
+    VIEWER_LOST = "viewer-lost"
+    """The viewer went silent."""
+    CONNECT_TIMEOUT = "connect-timeout"
+    """ICE and DTLS were not done within the deadline."""
+    CONNECT_FAILED = "connect-failed"
+    """ICE or DTLS failed."""
+    STREAM_ENDED = "stream-ended"
+    """The device went away for good, or its stream failed."""
+    DRAIN = "drain"
+    """The service shuts down."""
+
+
+def no_drops() -> dict[DropCause, int]:
+    """An empty count of drops by cause."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """Counts of one bounded queue: pushed = delivered + queued + the sum of dropped."""
+
+    pushed: int = 0
+    """Items that came in."""
+    delivered: int = 0
+    """Items that went out."""
+    queued: int = 0
+    """Items waiting now."""
+    dropped: Mapping[DropCause, int] = field(default_factory=no_drops)
+    """Items dropped, by cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStats:
+    """Figures of one stream since it started."""
+
+    serial: str
+    """The device."""
+    source: str
+    """The kind of source: ``screenrecord`` or ``recording``."""
+    description: StreamDescription | None
+    """What is streamed now; None before the first key frame."""
+    viewers: int
+    """Consumers of the stream's packets now."""
+    frames: int
+    """Access units that the source gave."""
+    bytes: int
+    """Their sizes, summed."""
+    key_frames: int
+    """How many of them were key frames."""
+    key_frame_requests: int
+    """Requests for a key frame that reached the source, after merging."""
+    restarts: int
+    """Times the source was started again."""
+    fps: float
+    """Frames per second over the last two seconds."""
+    bitrate_bps: float
+    """Bit rate over the last two seconds."""
+    dropped: Mapping[DropCause, int] = field(default_factory=no_drops)
+    """Access units that the source itself dropped, by cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStats:
+    """Figures of one viewer since it connected."""
+
+    id: str
+    """The session's public id."""
+    serial: str
+    """The device it watches."""
+    state: str
+    """The state of its life cycle."""
+    age_s: float
+    """Seconds since the offer came."""
+    connect_ms: float | None
+    """From the offer to LIVE, in ms; None before."""
+    first_packet_ms: float | None
+    """From the offer to the first packet sent, in ms; None before."""
+    queue: QueueStats
+    """The viewer's queue of access units."""
+    packets_sent: int
+    """RTP packets, retransmissions included."""
+    bytes_sent: int
+    """Their sizes, summed."""
+    key_frame_requests: int
+    """PLI and FIR from the viewer."""
+    server_us: float | None
+    """Median time from an access unit's first byte to its last packet handed to the kernel, in µs."""
+    control: Mapping[DropCause, int] = field(default_factory=no_drops)
+    """Control messages that were not carried out, by cause."""
+    viewer: Mapping[str, float] = field(default_factory=dict)
+    """What the viewer last reported of itself: ``fps``, ``latency_ms`` and others; empty for plain WHEP players."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """Figures of an engine."""
+
+    streams: tuple[StreamStats, ...]
+    """One entry per running stream."""
+    sessions: tuple[SessionStats, ...]
+    """One entry per session that has not ended."""
+    sessions_total: int
+    """Sessions that were ever started."""
+    sessions_failed: int
+    """Sessions that ended before they were LIVE."""
