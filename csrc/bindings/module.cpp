@@ -1,0 +1,7 @@
+// The extension module `mediacore._core`: registers what each bind_<noun>.cpp translates.
+#include "bindings/module.hpp"
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "Native core of mediacore. Use the typed modules mediacore.h264 and so on.";
+  mediacore::bindings::bind_h264(m);
+}

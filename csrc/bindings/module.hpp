@@ -1,0 +1,10 @@
+// What the extension module consists of: one function per core header.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace mediacore::bindings {
+
+void bind_h264(pybind11::module_& m);
+
+}  // namespace mediacore::bindings

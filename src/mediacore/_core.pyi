@@ -1,0 +1,358 @@
+"""Types of the native core; use the typed modules (`mediacore.h264`)."""
+
+from typing import NamedTuple, final
+
+from typing_extensions import Buffer
+
+class NalUnit(NamedTuple):
+    """One NAL unit of an access unit (H.264 7.3.1)."""
+
+    type: int
+    """nal_unit_type, table 7-1."""
+    ref_idc: int
+    """nal_ref_idc: 0 if no other picture refers to it."""
+    offset: int
+    """Of the header byte in the access unit's data."""
+    size: int
+    """Bytes, the header byte included, trailing zeros excluded."""
+
+@final
+class FrameCropping:
+    """Offsets in crop units (H.264 7.4.2.1.1); `Sps.width` and `Sps.height` have them taken off."""
+
+    @property
+    def left(self) -> int: ...
+    @property
+    def right(self) -> int: ...
+    @property
+    def top(self) -> int: ...
+    @property
+    def bottom(self) -> int: ...
+
+@final
+class TimingInfo:
+    """Timing of the VUI (H.264 E.2.1); a frame is two ticks."""
+
+    @property
+    def num_units_in_tick(self) -> int: ...
+    @property
+    def time_scale(self) -> int: ...
+    @property
+    def fixed_frame_rate_flag(self) -> bool: ...
+
+@final
+class HrdSchedule:
+    """One entry of the HRD parameters (H.264 E.1.2)."""
+
+    @property
+    def bit_rate_value_minus1(self) -> int: ...
+    @property
+    def cpb_size_value_minus1(self) -> int: ...
+    @property
+    def cbr_flag(self) -> bool: ...
+
+@final
+class HrdParameters:
+    """HRD parameters (H.264 E.1.2)."""
+
+    @property
+    def schedules(self) -> list[HrdSchedule]: ...
+    @property
+    def bit_rate_scale(self) -> int: ...
+    @property
+    def cpb_size_scale(self) -> int: ...
+    @property
+    def initial_cpb_removal_delay_length_minus1(self) -> int: ...
+    @property
+    def cpb_removal_delay_length_minus1(self) -> int: ...
+    @property
+    def dpb_output_delay_length_minus1(self) -> int: ...
+    @property
+    def time_offset_length(self) -> int: ...
+
+@final
+class BitstreamRestriction:
+    """bitstream_restriction of the VUI (H.264 E.2.1)."""
+
+    @property
+    def motion_vectors_over_pic_boundaries_flag(self) -> bool: ...
+    @property
+    def max_bytes_per_pic_denom(self) -> int: ...
+    @property
+    def max_bits_per_mb_denom(self) -> int: ...
+    @property
+    def log2_max_mv_length_horizontal(self) -> int: ...
+    @property
+    def log2_max_mv_length_vertical(self) -> int: ...
+    @property
+    def max_num_reorder_frames(self) -> int: ...
+    @property
+    def max_dec_frame_buffering(self) -> int: ...
+
+@final
+class Vui:
+    """Video usability information (H.264 E.1.1). Names are the standard's; absent parts have the inferred values."""
+
+    @property
+    def aspect_ratio_info_present_flag(self) -> bool: ...
+    @property
+    def aspect_ratio_idc(self) -> int: ...
+    @property
+    def sar_width(self) -> int: ...
+    @property
+    def sar_height(self) -> int: ...
+    @property
+    def overscan_info_present_flag(self) -> bool: ...
+    @property
+    def overscan_appropriate_flag(self) -> bool: ...
+    @property
+    def video_signal_type_present_flag(self) -> bool: ...
+    @property
+    def video_format(self) -> int: ...
+    @property
+    def video_full_range_flag(self) -> bool: ...
+    @property
+    def colour_description_present_flag(self) -> bool: ...
+    @property
+    def colour_primaries(self) -> int: ...
+    @property
+    def transfer_characteristics(self) -> int: ...
+    @property
+    def matrix_coefficients(self) -> int: ...
+    @property
+    def chroma_loc_info_present_flag(self) -> bool: ...
+    @property
+    def chroma_sample_loc_type_top_field(self) -> int: ...
+    @property
+    def chroma_sample_loc_type_bottom_field(self) -> int: ...
+    @property
+    def timing_info(self) -> TimingInfo | None: ...
+    @property
+    def nal_hrd(self) -> HrdParameters | None: ...
+    @property
+    def vcl_hrd(self) -> HrdParameters | None: ...
+    @property
+    def low_delay_hrd_flag(self) -> bool: ...
+    @property
+    def pic_struct_present_flag(self) -> bool: ...
+    @property
+    def bitstream_restriction(self) -> BitstreamRestriction | None: ...
+
+@final
+class Sps:
+    """A sequence parameter set (H.264 7.3.2.1.1). Never changes; equal if all fields are equal."""
+
+    @property
+    def profile_idc(self) -> int: ...
+    @property
+    def constraint_flags(self) -> int:
+        """constraint_set0_flag is the top bit of 8; the two lowest are reserved."""
+    @property
+    def level_idc(self) -> int: ...
+    @property
+    def profile_level_id(self) -> str:
+        """The three bytes above as 6 lower-case hex digits (RFC 6184 section 8.1)."""
+    @property
+    def id(self) -> int:
+        """seq_parameter_set_id, 0 to 31."""
+    @property
+    def width(self) -> int:
+        """Of the cropped picture in luma samples."""
+    @property
+    def height(self) -> int:
+        """Of the cropped picture in luma samples."""
+    @property
+    def fps(self) -> float | None:
+        """Frames per second by the VUI; None if it has no timing. Not to be trusted for live streams."""
+    @property
+    def chroma_format_idc(self) -> int: ...
+    @property
+    def separate_colour_plane_flag(self) -> bool: ...
+    @property
+    def bit_depth_luma(self) -> int: ...
+    @property
+    def bit_depth_chroma(self) -> int: ...
+    @property
+    def qpprime_y_zero_transform_bypass_flag(self) -> bool: ...
+    @property
+    def seq_scaling_matrix_present_flag(self) -> bool: ...
+    @property
+    def log2_max_frame_num(self) -> int: ...
+    @property
+    def pic_order_cnt_type(self) -> int: ...
+    @property
+    def log2_max_pic_order_cnt_lsb(self) -> int: ...
+    @property
+    def delta_pic_order_always_zero_flag(self) -> bool: ...
+    @property
+    def offset_for_non_ref_pic(self) -> int: ...
+    @property
+    def offset_for_top_to_bottom_field(self) -> int: ...
+    @property
+    def offset_for_ref_frame(self) -> list[int]: ...
+    @property
+    def max_num_ref_frames(self) -> int: ...
+    @property
+    def gaps_in_frame_num_value_allowed_flag(self) -> bool: ...
+    @property
+    def pic_width_in_mbs(self) -> int:
+        """pic_width_in_mbs_minus1 + 1."""
+    @property
+    def pic_height_in_map_units(self) -> int:
+        """pic_height_in_map_units_minus1 + 1."""
+    @property
+    def frame_mbs_only_flag(self) -> bool: ...
+    @property
+    def mb_adaptive_frame_field_flag(self) -> bool: ...
+    @property
+    def direct_8x8_inference_flag(self) -> bool: ...
+    @property
+    def frame_cropping(self) -> FrameCropping | None: ...
+    @property
+    def vui(self) -> Vui | None: ...
+    @property
+    def vui_truncated(self) -> bool:
+        """True if the data ends inside the VUI: `vui` then has what stands before, and the rest inferred."""
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class AccessUnit:
+    """One access unit, with bytes of its own: it outlives the parser."""
+
+    @property
+    def data(self) -> memoryview:
+        """Annex B, from the first NAL unit's start code to the last byte of the last one.
+
+        Read-only; keeps the bytes alive.
+        """
+    @property
+    def nal_units(self) -> list[NalUnit]:
+        """In the order of the stream; a new list at each access."""
+    @property
+    def position(self) -> int:
+        """Bytes that had been pushed before the first one of `data`: tells in which read the unit began."""
+    @property
+    def is_idr(self) -> bool:
+        """True if the picture is an IDR picture."""
+    @property
+    def is_random_access(self) -> bool:
+        """True if decoding can start here: an IDR picture, or a recovery point SEI stands before the picture."""
+    @property
+    def sps(self) -> Sps | None:
+        """What the picture refers to; None if its parameter sets were never seen. The same object until it changes."""
+
+@final
+class ParserStats:
+    """Counts of a parser since it was made. What came in = units + corrupt + oversize + dropped."""
+
+    @property
+    def bytes(self) -> int:
+        """Pushed."""
+    @property
+    def nal_units(self) -> int:
+        """NAL units that are not empty."""
+    @property
+    def units(self) -> int:
+        """Access units given."""
+    @property
+    def corrupt(self) -> int:
+        """Access units dropped because one of their NAL units did not parse."""
+    @property
+    def oversize(self) -> int:
+        """Access units dropped because they passed a limit."""
+    @property
+    def dropped(self) -> int:
+        """Access units dropped while waiting for a random access point after a corrupt, oversize or cut one."""
+    @property
+    def cut_units(self) -> int:
+        """Units that a flush gave before they were whole, as the following bytes proved."""
+    @property
+    def skipped_bytes(self) -> int:
+        """Bytes before the first start code, and the rest of cut NAL units; zeros not counted."""
+
+@final
+class AccessUnitParser:
+    """Annex B bytes in, access units out: the same units for any chunking (H.264 annex B, 7.4.1.2.3, 7.4.1.2.4).
+
+    Gives the bytes that came in and inserts nothing. A unit is given when the first bytes of the next one tell that it
+    ended. Units that do not parse are dropped and counted, as are all after them up to a random access point.
+    Memory stays below `max_access_unit_bytes` + 64 KiB.
+    """
+
+    def __init__(self, max_access_unit_bytes: int = 8 << 20, max_nal_units: int = 16384) -> None:
+        """Limits of one access unit. ValueError if they are 0, or above 1 GiB and 2^24."""
+    def push(self, data: Buffer, *, complete: bool = False) -> list[AccessUnit]:
+        """Take all of `data` and return the units that are complete.
+
+        With `complete` the frame ends with this data: its unit is returned now. Parameter sets without a picture
+        stay, as the head of the next unit.
+
+        Raises BitstreamError when a unit passes a limit. The parser stays usable: all data was taken, the unit is
+        dropped, the stream goes on at the next random access point, and units that this push completed come with the
+        next call.
+        """
+    def flush(self) -> AccessUnit | None:
+        """Return the unit received so far; None if there is no picture in it, or if it may not be given.
+
+        For streams that went idle or ended. Half a start code, and a NAL unit whose header is not complete, stay. If
+        what follows continues the unit, it was cut: its rest and the units up to a random access point are dropped,
+        and `stats().cut_units` grows.
+        """
+    def stats(self) -> ParserStats:
+        """The counts so far."""
+
+@final
+class ParameterSets:
+    """Keeps the SPS and PPS of a stream, all ids, and puts them before random access points that lack them.
+
+    A set that does not parse, or is larger than 64 KiB, is not kept.
+    """
+
+    def __init__(self) -> None: ...
+    def observe(self, unit: AccessUnit) -> None:
+        """Keep the sets of this unit; those of the same id are replaced."""
+    def complete(self, unit: AccessUnit) -> bytes | memoryview:
+        """The unit as Annex B with the sets it lacks, if it is a random access point; else just its data.
+
+        SPS before PPS; an access unit delimiter stays first; the unit's own sets are neither moved nor repeated.
+        """
+
+@final
+class BurstFlush:
+    """When to flush a stream without frame boundaries. Times are µs of any monotonic clock.
+
+    The first four units wait `max_idle_us`, later ones `idle_us`, or one and a half times the longest pause that was
+    seen inside an access unit (up to `max_idle_us`; forgotten by a quarter per 128 units).
+    """
+
+    def __init__(self, idle_us: int = 2000, max_idle_us: int = 50_000) -> None: ...
+    def observe(self, now_us: int, data: Buffer) -> int | None:
+        """Bytes were read at `now_us`. Return when to flush if none follow; None if nothing came since a flush."""
+    def flushed(self, now_us: int) -> None:
+        """The parser gave a unit by a flush at `now_us`. If that was before the deadline it cannot count as wrong."""
+    @property
+    def idle_us(self) -> int:
+        """Time without bytes that now ends a unit, in µs."""
+    @property
+    def wrong_flushes(self) -> int:
+        """Flushes at their deadline that came too early."""
+
+def find_start_codes(data: Buffer) -> list[int]:
+    """Offset of the first byte of each 00 00 01 (H.264 B.1.1)."""
+
+def parse_sps(nal: Buffer) -> Sps:
+    """Parse an SPS NAL unit: header byte first, no start code, emulation prevention in place.
+
+    Raises BitstreamError with what is wrong and the byte in `nal`.
+    """
+
+def low_delay_sps(nal: Buffer, *, colour: tuple[int, int, int, bool] | None = None) -> bytes:
+    """The SPS NAL unit with a VUI that lets decoders give each picture at once (bitstream_restriction, H.264 E.2.1).
+
+    Reorder 0 and a buffer of max_num_ref_frames, as libwebrtc; unchanged if it says so already; bit-exact elsewhere.
+    Only for streams whose pictures are shown in the order they come in. `colour` (primaries, transfer, matrix, full
+    range; tables E-3 to E-5, 2 is unspecified) sets what the VUI tells of the colour; None leaves it.
+
+    Raises BitstreamError if the SPS does not parse or its VUI is cut off.
+    """

@@ -1,0 +1,142 @@
+#include "core/h264/burst_flush.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "bitstream.hpp"
+
+namespace mediacore::h264 {
+namespace {
+
+using testing::Buffer;
+
+const Buffer kUnit{0, 0, 0, 1, 0x41, 0x9A, 1, 2, 3};
+const Buffer kPart{4, 5, 6};
+
+// A stream whose time goes on by what the test says.
+class BurstFlushTest : public ::testing::Test {
+ protected:
+  // Bytes after a pause; flushes if the deadline was in it. Returns the delay of that flush, or -1.
+  std::int64_t read(std::int64_t pause_us, const Buffer& data) {
+    std::int64_t delay = -1;
+    now_us_ += pause_us;
+    if (deadline_ && *deadline_ <= now_us_) {
+      delay = *deadline_ - last_us_;
+      flush_.flushed(*deadline_);
+    }
+    deadline_ = flush_.observe(now_us_, data);
+    last_us_ = now_us_;
+    return delay;
+  }
+
+  void learn() {
+    for (std::uint64_t i = 0; i <= BurstFlush::kCautiousUnits; ++i) read(33'000, kUnit);
+  }
+
+  BurstFlush flush_{1'000, 50'000};
+  std::int64_t now_us_ = 1'000'000;
+  std::int64_t last_us_ = 0;
+  std::optional<std::int64_t> deadline_;
+};
+
+TEST_F(BurstFlushTest, IsCautiousWithTheFirstUnitsOnly) {
+  EXPECT_EQ(flush_.idle_us(), 50'000);
+  learn();
+  EXPECT_EQ(flush_.idle_us(), 1'000);
+  EXPECT_EQ(*deadline_, now_us_ + 1'000);
+}
+
+TEST_F(BurstFlushTest, HasNoDeadlineWhenNothingCame) {
+  EXPECT_EQ(flush_.observe(5, {}), std::nullopt);
+  read(10, kUnit);
+  EXPECT_EQ(flush_.observe(now_us_ + 5, {}), deadline_);
+  flush_.flushed(now_us_);
+  EXPECT_EQ(flush_.observe(now_us_ + 5, {}), std::nullopt);
+}
+
+TEST_F(BurstFlushTest, PausesBetweenUnitsChangeNothing) {
+  learn();
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(read(40'000, kUnit), 1'000);
+  EXPECT_EQ(flush_.wrong_flushes(), 0U);
+}
+
+TEST_F(BurstFlushTest, AWrongFlushIsCountedAndLengthens) {
+  learn();
+  read(5'000, kPart);
+  EXPECT_EQ(flush_.wrong_flushes(), 1U);
+  EXPECT_EQ(flush_.idle_us(), 7'500);
+  read(30'000, kUnit);
+  read(7'000, kPart);
+  EXPECT_EQ(flush_.wrong_flushes(), 1U);
+  EXPECT_EQ(flush_.idle_us(), 10'500);
+}
+
+TEST_F(BurstFlushTest, ASliceInsideThePictureTellsAWrongFlush) {
+  learn();
+  read(5'000, {0, 0, 1, 0x41, 0x55});
+  EXPECT_EQ(flush_.wrong_flushes(), 1U);
+}
+
+TEST_F(BurstFlushTest, AStartCodeCutByThePauseIsNoWrongFlush) {
+  learn();
+  read(10, {9, 9, 0, 0});
+  read(33'000, {0});
+  read(33'000, {1});
+  read(10, {0x65});
+  read(10, {0x88});
+  EXPECT_EQ(flush_.wrong_flushes(), 0U);
+  EXPECT_EQ(flush_.idle_us(), 1'000);
+}
+
+TEST_F(BurstFlushTest, AFlushBeforeTheDeadlineIsTheCallersOwn) {
+  learn();
+  flush_.flushed(now_us_ + 1);
+  deadline_.reset();
+  read(5'000, kPart);
+  EXPECT_EQ(flush_.wrong_flushes(), 0U);
+}
+
+TEST_F(BurstFlushTest, ForgetsSlowlyAndNotOnAStaticScreen) {
+  learn();
+  read(20'000, kPart);
+  EXPECT_EQ(flush_.idle_us(), 30'000);
+  read(3'600'000'000, kUnit);
+  EXPECT_EQ(flush_.idle_us(), 30'000);
+  for (std::uint64_t i = 0; i < 2 * BurstFlush::kMemoryUnits; ++i) read(33'000, kUnit);
+  EXPECT_LT(flush_.idle_us(), 30'000);
+  EXPECT_GT(flush_.idle_us(), 15'000);
+  for (std::uint64_t i = 0; i < 40 * BurstFlush::kMemoryUnits; ++i) read(33'000, kUnit);
+  EXPECT_EQ(flush_.idle_us(), 1'000);
+}
+
+TEST_F(BurstFlushTest, NeverWaitsLongerThanAllowed) {
+  learn();
+  read(900'000, kPart);
+  EXPECT_EQ(flush_.idle_us(), 50'000);
+}
+
+// Each unit has one pause of 0 to `longest` at random; the link is otherwise quick.
+TEST_F(BurstFlushTest, RandomPausesCostFewFlushes) {
+  std::mt19937 random(3);
+  for (const int longest : {0, 5'000, 20'000}) {
+    flush_ = BurstFlush(1'000, 50'000);
+    deadline_.reset();
+    for (int i = 0; i < 2'000; ++i) {
+      read(40'000, kUnit);
+      if (longest > 0) read(static_cast<std::int64_t>(random()) % longest, kPart);
+    }
+    EXPECT_LE(flush_.wrong_flushes(), 4U) << longest;
+  }
+}
+
+TEST_F(BurstFlushTest, AClockThatRunsBackwardsIsNoPause) {
+  learn();
+  deadline_.reset();
+  read(-500'000, kPart);
+  EXPECT_EQ(flush_.wrong_flushes(), 0U);
+  EXPECT_EQ(flush_.idle_us(), 1'000);
+}
+
+}  // namespace
+}  // namespace mediacore::h264

@@ -1,0 +1,63 @@
+#include "core/h264/low_delay_sps.hpp"
+
+#include <gtest/gtest.h>
+
+#include "bitstream.hpp"
+#include "core/h264/sps.hpp"
+
+namespace mediacore::h264 {
+namespace {
+
+using testing::Buffer;
+using testing::from_hex;
+using testing::sps_nal;
+
+TEST(LowDelaySps, AddsAVuiAsLibwebrtcDoes) {
+  EXPECT_EQ(*low_delay_sps(from_hex("6700000303f40503c7c0")), from_hex("6700000303f40503c7e01b41108d00"));
+}
+
+TEST(LowDelaySps, LeavesAGoodOneAlone) {
+  const Buffer good = from_hex("6700000303f40503c7e01b41108d00");
+  EXPECT_EQ(*low_delay_sps(good), good);
+}
+
+TEST(LowDelaySps, ChangesTwoFieldsOfARealOneAndIsAFixedPoint) {
+  const Buffer nal = from_hex("6764001facd9405005bb016c80000003008000001e078c18cb");
+  const auto rewritten = low_delay_sps(nal);
+  ASSERT_TRUE(rewritten);
+  EXPECT_EQ(*low_delay_sps(*rewritten), *rewritten);
+  auto before = *parse_sps(nal);
+  const auto after = parse_sps(*rewritten);
+  ASSERT_TRUE(after);
+  before.vui->bitstream_restriction->max_num_reorder_frames = 0;
+  EXPECT_EQ(*after, before);
+}
+
+TEST(LowDelaySps, KeepsTheStopBit) {
+  const auto rewritten = low_delay_sps(sps_nal());
+  ASSERT_TRUE(rewritten);
+  EXPECT_NE(rewritten->back(), 0);
+  EXPECT_EQ(parse_sps(*rewritten)->vui->bitstream_restriction->max_dec_frame_buffering, 1U);
+}
+
+TEST(LowDelaySps, WritesTheColourThatIsWanted) {
+  const auto rewritten = low_delay_sps(sps_nal(), SpsColour{1, 1, 1, true});
+  ASSERT_TRUE(rewritten);
+  const auto sps = parse_sps(*rewritten);
+  EXPECT_TRUE(sps->vui->video_full_range_flag);
+  EXPECT_EQ(sps->vui->colour_primaries, 1);
+  EXPECT_EQ(sps->vui->matrix_coefficients, 1);
+  const auto back = low_delay_sps(*rewritten, SpsColour{});
+  ASSERT_TRUE(back);
+  EXPECT_FALSE(parse_sps(*back)->vui->video_signal_type_present_flag);
+}
+
+TEST(LowDelaySps, RefusesACutVui) {
+  const Buffer whole = from_hex("6764001facd9405005bb016c80000003008000001e078c18cb");
+  for (std::size_t size = 0; size + 2 < whole.size(); ++size) {
+    EXPECT_FALSE(low_delay_sps(std::span(whole).first(size)));
+  }
+}
+
+}  // namespace
+}  // namespace mediacore::h264
