@@ -1,0 +1,1 @@
+"""Sources: what turns a device, or a file, into packets. One file per source."""

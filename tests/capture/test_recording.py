@@ -1,0 +1,98 @@
+"""Recordings played as devices: times, loops, and files that are no recordings."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mediacore.capture.recording import Recording, picture_of, read_recording
+from mediacore.errors import MediacoreError, RecordingError
+from mediacore.media import Packet, StreamDescription, Target, Unsupported
+from mediacore.media_loop import MediaLoop
+
+
+class Sink:
+    """Keeps what a source gives."""
+
+    def __init__(self) -> None:
+        self.packets: asyncio.Queue[Packet] = asyncio.Queue()
+        self.descriptions: list[StreamDescription] = []
+        self.error: MediacoreError | None = None
+
+    def described(self, description: StreamDescription) -> None:
+        self.descriptions.append(description)
+
+    def packet(self, packet: Packet) -> None:
+        self.packets.put_nowait(packet)
+
+    def ended(self, error: MediacoreError | None) -> None:
+        self.error = error
+
+
+async def play(path: Path, count: int) -> tuple[list[Packet], Sink]:
+    sink = Sink()
+    source = Recording(path)
+    await source.open(MediaLoop(), sink)
+    try:
+        return [await asyncio.wait_for(sink.packets.get(), 10) for _ in range(count)], sink
+    finally:
+        await source.close()
+
+
+async def test_it_loops_with_times_that_go_on(recordings: Callable[..., Path]) -> None:
+    packets, sink = await play(recordings(frames=10, fps=60), 25)
+    times = [packet.pts_us for packet in packets]
+    steps = {round((b - a) / 1000) for a, b in itertools.pairwise(times)}
+    assert steps == {17}
+    assert [packet.epoch for packet in packets] == [1] * 10 + [2] * 10 + [3] * 5
+    assert [n for n, packet in enumerate(packets) if packet.is_key] == [0, 10, 20]
+    assert [description.epoch for description in sink.descriptions] == [1, 2, 3]
+    assert sink.descriptions[0].size == (160, 128)
+
+
+async def test_pictures_come_in_real_time(recordings: Callable[..., Path]) -> None:
+    packets, _ = await play(recordings(frames=10, fps=60), 10)
+    for packet in packets:
+        assert packet.received_us >= packet.pts_us - 1000, "a picture must not come before its time"
+
+
+def test_mp4_and_annex_b_hold_the_same_pictures(recordings: Callable[..., Path]) -> None:
+    annex_b = list(read_recording(recordings(frames=12)))
+    mp4 = list(read_recording(recordings("moving.mp4", frames=12)))
+    assert len(mp4) == len(annex_b) == 12
+    assert [timed.unit.is_idr for timed in mp4] == [timed.unit.is_idr for timed in annex_b]
+    assert [round(timed.time_us / 1000) for timed in mp4] == [round(n * 1000 / 30) for n in range(12)]
+
+
+def test_its_first_picture_is_a_jpeg(recordings: Callable[..., Path]) -> None:
+    assert picture_of(recordings()).startswith(b"\xff\xd8\xff")
+
+
+async def test_a_recording_has_no_key_frames_on_request_and_one_bit_rate(recordings: Callable[..., Path]) -> None:
+    source = Recording(recordings())
+    assert await source.request_key_frame() is False
+    assert isinstance(await source.set_target(Target(bitrate_bps=1_000_000)), Unsupported)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "no H.264 key frame"),
+        (b"this is text\n" * 100, "no H.264 key frame"),
+        (b"\0\0\0\x18ftypisom" + bytes(64), "not a usable MP4"),
+        (b"\0\0\0\1\x67\xff\xff\xff" * 10, "no H.264 key frame"),
+    ],
+    ids=["empty", "text", "broken mp4", "broken SPS"],
+)
+async def test_a_file_that_is_no_recording_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "file.h264"
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match=says):
+        await Recording(path).open(MediaLoop(), Sink())
+
+
+async def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="cannot be read"):
+        await Recording(tmp_path / "nothing.h264").open(MediaLoop(), Sink())
