@@ -1,0 +1,1 @@
+"""One viewer's WebRTC connection: negotiation, transport, media out, control in."""

@@ -1,0 +1,350 @@
+"""Offers in, plans and answers out: recorded offers, tables of choices and of faults, and mutated offers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from aiortc import RTCDtlsFingerprint, RTCIceCandidate
+from aiortc.sdp import SessionDescription
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mediacore.errors import NoCommonCodecError, SdpError, SdpTooLargeError
+from mediacore.rtc.description import Offer, Plan, Transport
+from mediacore.rtc.sdp import parse_offer, plan_answer, write_answer
+
+DATA = Path(__file__).parent / "data"
+CHROMIUM = (DATA / "chromium-156-video-data.sdp").read_text()
+AUDIO_TOO = (DATA / "chromium-156-audio-video-data.sdp").read_text()
+FIREFOX = (DATA / "firefox-like-video-data.sdp").read_text()
+GSTREAMER = (DATA / "gstreamer-like-video.sdp").read_text()
+TRANSPORT = Transport(
+    session_id=4711,
+    ice_ufrag="abcd",
+    ice_password="a" * 22,
+    fingerprint=RTCDtlsFingerprint("sha-256", "AB:" * 31 + "CD"),
+    candidates=[
+        RTCIceCandidate(1, "f1", "fd00::2", 40000, 2130706431, "udp", "host"),
+        RTCIceCandidate(1, "f2", "192.0.2.2", 40001, 2130706175, "udp", "host"),
+    ],
+    cname="someone",
+    ssrc=1111,
+    rtx_ssrc=2222,
+)
+
+
+def parse(text: str, **limits: int) -> Offer:
+    return parse_offer(text, **{"max_bytes": 65_536, "max_candidates": 50} | limits)
+
+
+def plan(text: str, profile: str | None = "42c01f") -> Plan:
+    return plan_answer(parse(text), profile)
+
+
+def answer(text: str, profile: str | None = "42c01f") -> list[str]:
+    written = write_answer(plan(text, profile), TRANSPORT)
+    assert written.endswith("\r\n")
+    return written.split("\r\n")[:-1]
+
+
+def sections(lines: list[str]) -> list[list[str]]:
+    found: list[list[str]] = [[]]
+    for line in lines:
+        if line.startswith("m="):
+            found.append([])
+        found[-1].append(line)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("stream", "offered", "chosen"),
+    [
+        ("42c01f", "42001f 42e01f 4d001f 64001f", "42e01f"),  # constrained baseline in three spellings
+        ("42e029", "42001f 4d801f", "4d801f"),
+        ("42c01f", "58c01f 4d001f", "58c01f"),
+        ("420029", "42001f 42e01f 4d001f", "42001f"),
+        ("4d0028", "42e01f 4d001f", "4d001f"),
+        ("4d4028", "42e01f 4d001f", "4d001f"),
+        ("640028", "42e01f 4d001f 640032", "640032"),
+        ("64001F", "42e01f 64001F", "64001f"),
+        ("640028", "42e01f 640c1f", "640c1f"),  # as Safari offers
+        ("640c28", "64001f 640c1f", "640c1f"),
+        ("640028", "42001f 42e01f 4d001f f4001f", "4d001f"),  # as Chromium offers
+        ("640028", "42001f 42e01f", "42e01f"),
+        ("f40028", "42e01f f4001f", "f4001f"),
+        (None, "640028 42e01f 4d001f", "4d001f"),
+        (None, "640028 42e01f", "42e01f"),
+        (None, "640028 42001f", "42001f"),
+        ("ffff28", "42e01f", "42e01f"),
+        ("nonsense", "42e01f", "42e01f"),
+    ],
+)
+def test_the_profile_that_is_announced(stream: str | None, offered: str, chosen: str) -> None:
+    head, _, rest = GSTREAMER.partition("m=video 9 UDP/TLS/RTP/SAVPF 96\n")
+    rest = "".join(
+        line + "\n" for line in rest.splitlines() if not line.startswith(("a=rtpmap", "a=fmtp", "a=rtcp-fb"))
+    )
+    codecs = "".join(
+        f"a=rtpmap:{n} H264/90000\na=fmtp:{n} profile-level-id={profile}; packetization-mode=1\n"
+        for n, profile in enumerate(offered.split(), 100)
+    )
+    numbers = " ".join(str(n) for n, _ in enumerate(offered.split(), 100))
+    made = plan(f"{head}m=video 9 UDP/TLS/RTP/SAVPF {numbers}\n{rest}{codecs}", stream)
+    assert made.codec.profile_level_id == chosen
+    assert made.codec.usable
+
+
+def test_chromium_gets_main_for_a_high_stream_with_retransmission_and_data() -> None:
+    made = plan(CHROMIUM, "64001f")
+    assert (made.codec.payload_type, made.rtx_payload_type) == (116, 117)
+    assert made.feedback == ("nack", "nack pli", "ccm fir")
+    assert sorted(made.extensions.values()) == [2, 9]
+    assert made.data is not None
+    assert made.data.max_message_bytes == 262_144
+    assert made.offer.candidates == ()
+    assert made.offer.hidden_candidates == 4
+
+
+def test_the_whole_answer_to_chromium() -> None:
+    assert answer(CHROMIUM, "42c01f") == [
+        "v=0",
+        "o=- 4711 1 IN IP4 0.0.0.0",
+        "s=-",
+        "t=0 0",
+        "a=group:BUNDLE 0 1",
+        "a=msid-semantic:WMS someone",
+        "m=video 40001 UDP/TLS/RTP/SAVPF 108 109",
+        "c=IN IP4 192.0.2.2",
+        "a=mid:0",
+        "a=ice-ufrag:abcd",
+        "a=ice-pwd:" + "a" * 22,
+        "a=fingerprint:sha-256 " + "AB:" * 31 + "CD",
+        "a=setup:passive",
+        "a=sendonly",
+        "a=rtcp-mux",
+        "a=msid:someone video",
+        "a=rtpmap:108 H264/90000",
+        "a=fmtp:108 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+        "a=rtcp-fb:108 nack",
+        "a=rtcp-fb:108 nack pli",
+        "a=rtcp-fb:108 ccm fir",
+        "a=rtpmap:109 rtx/90000",
+        "a=fmtp:109 apt=108",
+        "a=ssrc-group:FID 1111 2222",
+        "a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid",
+        "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+        "a=ssrc:1111 cname:someone",
+        "a=ssrc:2222 cname:someone",
+        "a=candidate:f1 1 udp 2130706431 fd00::2 40000 typ host",
+        "a=candidate:f2 1 udp 2130706175 192.0.2.2 40001 typ host",
+        "a=end-of-candidates",
+        "m=application 40001 UDP/DTLS/SCTP webrtc-datachannel",
+        "c=IN IP4 192.0.2.2",
+        "a=mid:1",
+        "a=ice-ufrag:abcd",
+        "a=ice-pwd:" + "a" * 22,
+        "a=fingerprint:sha-256 " + "AB:" * 31 + "CD",
+        "a=setup:passive",
+        "a=sctp-port:5000",
+        "a=max-message-size:65536",
+    ]
+
+
+def test_audio_is_rejected_and_left_out_of_the_bundle() -> None:
+    lines = answer(AUDIO_TOO)
+    head, audio, video, data = sections(lines)
+    assert "a=group:BUNDLE 1 2" in head
+    assert audio[0].startswith("m=audio 0 UDP/TLS/RTP/SAVPF 111 ")
+    assert "a=inactive" in audio
+    assert not any(line.startswith("a=candidate") for line in audio + data)
+    assert sum(line.startswith("a=candidate") for line in video) == 2
+
+
+def test_firefox_bundle_only_data_without_a_fingerprint_of_its_own() -> None:
+    made = plan(FIREFOX)
+    assert (made.codec.payload_type, made.rtx_payload_type) == (126, 127)
+    assert made.data is not None
+    assert made.offer.ice_ufrag == "8f1b62a4"
+    assert [(c.ip, c.port) for c in made.offer.candidates] == [("192.0.2.77", 50512), ("203.0.113.9", 50512)]
+    assert made.offer.dropped_candidates == 2  # TCP, and the component of RTCP
+
+
+def test_gstreamer_without_retransmission_and_without_data() -> None:
+    lines = answer(GSTREAMER)
+    assert "m=video 40001 UDP/TLS/RTP/SAVPF 96" in lines
+    assert "a=fmtp:96 packetization-mode=1;profile-level-id=42c01f" in lines
+    assert "a=ssrc:1111 cname:someone" in lines
+    assert not any("2222" in line or "a=extmap" in line for line in lines)
+
+
+def test_an_offer_without_usable_h264_names_both_sides() -> None:
+    text = CHROMIUM.replace("packetization-mode=1", "packetization-mode=0").replace("AV1", "AV2")
+    with pytest.raises(NoCommonCodecError) as caught:
+        plan(text, "640028")
+    assert caught.value.available == tuple(
+        f"H264 {profile} packetization-mode=1" for profile in ("640028", "4d001f", "42e01f")
+    )
+    assert caught.value.offered[:3] == ("VP8", "VP9", "H264 42001f packetization-mode=0")
+    assert "AV2" in caught.value.offered
+
+
+def test_h264_without_parameters_has_single_nal_mode_so_it_cannot_be_used() -> None:
+    with pytest.raises(NoCommonCodecError):
+        plan(GSTREAMER.replace("a=fmtp:96 packetization-mode=1;profile-level-id=42c01f\n", ""))
+
+
+def test_an_absent_profile_level_id_is_baseline() -> None:
+    assert plan(GSTREAMER.replace(";profile-level-id=42c01f", "")).codec.profile_level_id == "42000a"
+
+
+def test_the_second_video_section_is_taken_if_only_it_has_h264() -> None:
+    head, _, video = GSTREAMER.partition("m=video")
+    video = "m=video" + video
+    other = video.replace("H264", "VP8").replace("a=mid:video0", "a=mid:first")
+    made = plan(head.replace("BUNDLE video0", "BUNDLE first video0") + other + video)
+    assert made.video.mid == "video0"
+    first, second = sections(write_answer(made, TRANSPORT).splitlines())[1:]
+    assert first[0] == "m=video 0 UDP/TLS/RTP/SAVPF 96"
+    assert "a=sendonly" in second
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda s: "", "v=0"),
+        (lambda s: "hello", "v=0"),
+        (lambda s: s.replace("a=group:BUNDLE 0 1\n", ""), "BUNDLE"),
+        (lambda s: s.replace("a=group:BUNDLE 0 1", "a=group:BUNDLE 1"), "no bundled video"),
+        (lambda s: s.replace("a=recvonly", "a=sendonly"), "no bundled video"),
+        (lambda s: s.replace("a=recvonly", "a=inactive"), "no bundled video"),
+        (lambda s: s.replace("m=video 9 ", "m=video 0 "), "no bundled video"),
+        (lambda s: s.replace("UDP/TLS/RTP/SAVPF", "RTP/AVP"), "no bundled video"),
+        (lambda s: s.replace("a=setup:actpass", "a=setup:passive"), "setup:passive"),
+        (lambda s: s.replace("a=setup:actpass\n", ""), "a=setup"),
+        (lambda s: s.replace("a=ice-ufrag:AnnC\n", ""), "a=ice-ufrag"),
+        (lambda s: s.replace("a=ice-ufrag:AnnC", "a=ice-ufrag:An nC"), "a=ice-ufrag"),
+        (lambda s: s.replace("a=ice-pwd:e64Pjp/ZD8dLJ6pz9FqFZAwe\n", ""), "a=ice-pwd"),
+        (lambda s: s.replace("a=fingerprint:sha-256", "a=fingerprint:md5"), "a=fingerprint"),
+        (lambda s: s.replace("a=rtcp-mux\n", ""), "a=rtcp-mux"),
+        (lambda s: s.replace("a=extmap-allow-mixed", "a=ice-lite"), "ice-lite"),
+        (lambda s: s.replace("a=mid:1", "a=mid:0"), "a=mid:0"),
+        (lambda s: s.replace("a=mid:1", "a=mid:o\to"), "a=mid"),
+        (lambda s: s.replace("a=rtpmap:102 H264/90000", "a=rtpmap:102 H264"), "line 78 .*H264"),
+        (lambda s: s.replace("a=fmtp:117 apt=116", "a=fmtp:999 apt=116"), "line 122 .*999"),
+        (lambda s: s.replace("a=setup:actpass", "a=setup:holdconn"), "line 17 .*holdconn"),
+        (lambda s: s.replace("m=video 9 UDP", "m=video nine UDP"), "line 8 .*nine"),
+        (lambda s: s.replace("a=sctp-port:5000", "a=sctp-port:5000x"), "line 186 .*5000x"),
+        (lambda s: s.replace("a=candidate:3446581069 1", "a=candidate:3446581069 one"), "line 11 "),
+        (lambda s: s + "m=audio 0 RTP/SAVPF 0\n" * 40, "42 lines m="),
+        (lambda s: s + "a=rtpmap:1 x/1\n" * 600, "lines a=rtpmap:"),
+        (lambda s: s + "a=x\n" * 5000, "lines, at most"),
+        (lambda s: s.replace("apt=116", "apt=" + "9" * 5000), "malformed"),
+    ],
+)
+def test_a_bad_offer_is_refused_and_the_error_says_what_and_where(change: Callable[[str], str], says: str) -> None:
+    changed = change(CHROMIUM)
+    with pytest.raises(SdpError, match=says):
+        plan(changed)
+
+
+def test_size_counts_bytes_and_is_checked_before_anything_else() -> None:
+    with pytest.raises(SdpTooLargeError, match="65537 bytes"):
+        parse("x" * 65_537)
+    with pytest.raises(SdpTooLargeError):
+        parse("ä" * 40_000)
+    size = len(CHROMIUM.encode())
+    parse(CHROMIUM, max_bytes=size)
+    with pytest.raises(SdpTooLargeError):
+        parse(CHROMIUM, max_bytes=size - 1)
+
+
+def test_candidates_are_filtered_limited_and_counted() -> None:
+    lines = [
+        "1 1 udp 1 192.0.2.7 1000 typ host",
+        "1 1 udp 1 192.0.2.7 1000 typ host",  # the same again
+        "2 1 UDP 1 fd00::7 1000 typ srflx raddr 0.0.0.0 rport 0",
+        "3 1 udp 1 0.0.0.0 1000 typ host",
+        "4 1 udp 1 224.0.0.1 1000 typ host",
+        "5 1 udp 1 fe80::1 1000 typ host",
+        "6 1 udp 1 fe80::1%eth0 1000 typ host",
+        "7 1 udp 1 192.0.2.7 0 typ host",
+        "8 1 udp 1 192.0.2.7 70000 typ host",
+        "9 2 udp 1 192.0.2.7 1001 typ host",
+        "10 1 tcp 1 192.0.2.7 1002 typ host tcptype passive",
+        "11 1 udp 1 192.0.2.7 1003 typ prflx",
+        "12 1 udp 1 example.org 1004 typ host",
+        "13 1 udp 1 4b2e.LOCAL 1004 typ host",
+        "14 1 udp 1 127.0.0.1 1005 typ host",
+        "15 1 udp 1 192.0.2.8 1006 typ relay",
+    ]
+    text = GSTREAMER + "".join(f"a=candidate:{line}\n" for line in lines)
+    offer = parse(text)
+    assert [c.ip for c in offer.candidates] == ["192.0.2.7", "fd00::7", "127.0.0.1", "192.0.2.8"]
+    assert (offer.hidden_candidates, offer.dropped_candidates) == (1, 10)
+    limited = parse(text, max_candidates=2)
+    assert (len(limited.candidates), limited.dropped_candidates) == (2, 12)
+
+
+def test_extension_ids_that_need_the_long_form_are_not_used() -> None:
+    made = plan(CHROMIUM.replace("a=extmap:9 ", "a=extmap:15 "))
+    assert list(made.extensions.values()) == [2]
+
+
+def test_each_recorded_offer_gives_an_answer_that_can_be_read_again(recorded_offer: str) -> None:
+    for text in (recorded_offer, recorded_offer.replace("\n", "\r\n")):
+        made = plan(text)
+        again = SessionDescription.parse(write_answer(made, TRANSPORT))
+        assert [m.rtp.muxId for m in again.media] == [s.mid for s in made.offer.sections]
+        assert all(m.dtls is not None and m.dtls.role == "server" for m in again.media)
+
+
+ACCEPTED_ERRORS = (SdpError, NoCommonCodecError)
+OFFERS = st.sampled_from([CHROMIUM, AUDIO_TOO, FIREFOX, GSTREAMER])
+
+
+@st.composite
+def mutated_offers(draw: st.DrawFn) -> str:
+    """An offer with some lines dropped, doubled, moved, cut or with characters changed."""
+    lines = draw(OFFERS).splitlines()
+    for _ in range(draw(st.integers(1, 8))):
+        at = draw(st.integers(0, len(lines) - 1))
+        kind = draw(st.sampled_from(["drop", "double", "move", "cut", "change", "insert"]))
+        line = lines[at]
+        if kind == "drop" and len(lines) > 1:
+            del lines[at]
+        elif kind == "double":
+            lines.insert(at, line)
+        elif kind == "move":
+            lines.insert(draw(st.integers(0, len(lines) - 1)), lines.pop(at))
+        elif kind == "cut":
+            lines[at] = line[: draw(st.integers(0, len(line)))]
+        elif kind == "change":
+            place = draw(st.integers(0, len(line)))
+            lines[at] = line[:place] + draw(st.text(max_size=4)) + line[place + draw(st.integers(0, 3)) :]
+        else:
+            lines.insert(
+                at, draw(st.sampled_from(["a=", "m=", "a", "a=:", "=", "c=", "v="])) + draw(st.text(max_size=9))
+            )
+    return draw(st.sampled_from(["\n", "\r\n"])).join(lines)
+
+
+@settings(max_examples=150, deadline=None)
+@given(mutated_offers(), st.sampled_from([None, "42c01f", "640028", "x"]))
+def test_a_mutated_offer_is_answered_or_refused_with_the_documented_errors(text: str, profile: str | None) -> None:
+    try:
+        made = plan(text, profile)
+    except ACCEPTED_ERRORS:
+        return
+    written = write_answer(made, TRANSPORT)
+    lines = written.split("\r\n")
+    assert len(lines) == len(written.splitlines()) + 1, "nothing of the offer breaks a line of the answer"
+    assert sum(line.startswith("m=") for line in lines) == len(made.offer.sections)
+    SessionDescription.parse(written)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=300))
+def test_any_text_is_refused_with_the_documented_error(text: str) -> None:
+    for made in (text, f"v=0\n{text}", f"v=0\na=group:BUNDLE 0\nm=video 9 UDP/TLS/RTP/SAVPF 96\n{text}"):
+        with pytest.raises(SdpError):
+            plan(made)
