@@ -1,0 +1,222 @@
+"""The engine: what an embedder or the bundled server holds. It owns media loop, adb client, streams and sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from mediacore.adb.client import AdbClient
+from mediacore.capture.recording import Recording, picture_of
+from mediacore.capture.screenrecord import ScreenRecord
+from mediacore.device_list import DeviceList, recording_serials
+from mediacore.errors import CaptureError, LimitError, SetupError
+from mediacore.media import CloseReason, EngineStats, Grants
+from mediacore.media_loop import MediaLoop
+from mediacore.rtc.identity import Identity
+from mediacore.session import Session
+from mediacore.sessions import SessionMap
+from mediacore.settings import EngineSettings, StreamSettings
+from mediacore.stream.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
+
+    from mediacore.capture.source import Source
+
+log = logging.getLogger(__name__)
+
+SCREENSHOT_TIMEOUT_S = 10.0
+"""`screencap` takes 0.5 to 3 s on real devices."""
+PNG = b"\x89PNG"
+
+
+@dataclass(slots=True)
+class _Running:
+    """One stream and how many hold it."""
+
+    stream: Stream
+    holders: int = 0
+    grace: asyncio.Task[None] | None = None
+
+
+class Engine:
+    """Async context manager. Everything happens on the asyncio loop that enters it.
+
+    adb is started at the first use of a device. ``async with Engine() as engine`` is all that is needed.
+    """
+
+    def __init__(self, settings: EngineSettings | None = None) -> None:
+        self.settings = settings or EngineSettings()
+        """What the engine was built from."""
+        self._recordings = recording_serials(Path(path) for path in self.settings.recordings)
+        self._adb = AdbClient(self.settings.adb) if self.settings.use_adb else None
+        self.devices = DeviceList(self._adb, self._recordings)
+        """The devices: ``.list()`` now, ``async for change in engine.devices`` afterwards."""
+        self._loop = MediaLoop()
+        self._streams: dict[str, _Running] = {}
+        self._opening: dict[str, asyncio.Lock] = {}
+        self._sessions: SessionMap[Session] = SessionMap()
+        self._identity = Identity()
+        self._sessions_total = 0
+        self._sessions_failed = 0
+        self._open = False
+
+    async def __aenter__(self) -> Self:
+        self._open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.drain(self.settings.rtc.close_timeout_s * 2)
+        await self.devices.close()
+        if self._adb is not None:
+            await self._adb.close()
+        self._loop.close()
+
+    @property
+    def ready(self) -> bool:
+        """True while new viewers are taken."""
+        return self._open
+
+    # ------------------------------------------------------------------------------------ streams
+
+    @contextlib.asynccontextmanager
+    async def stream(self, serial: str, settings: StreamSettings | None = None) -> AsyncIterator[Stream]:
+        """The stream of a device, started if it is not running, and kept a grace period after its last holder.
+
+        It is shared by all who ask: ``settings`` count for whoever starts it. Raises ``DeviceNotFoundError``,
+        ``DeviceOfflineError``, ``DeviceUnauthorizedError``, ``CaptureError``, ``RecordingError`` or an ``AdbError``.
+        """
+        running = await self._hold(serial, settings or self.settings.stream)
+        try:
+            yield running.stream
+        finally:
+            self._let_go(serial, running)
+
+    async def _hold(self, serial: str, settings: StreamSettings) -> _Running:
+        if not self._open:
+            raise SetupError("the engine is not open: use it as `async with Engine() as engine`, and before its drain")
+        await self.devices.require(serial)
+        async with self._opening.setdefault(serial, asyncio.Lock()):
+            running = self._streams.get(serial)
+            if running is not None and running.stream.ended:
+                await self._end(serial, running)
+                running = None
+            if running is None:
+                stream = await self._new_stream(serial, settings)
+                running = _Running(stream)
+                self._streams[serial] = running
+            running.holders += 1
+            if running.grace is not None:
+                running.grace.cancel()
+                running.grace = None
+            return running
+
+    async def _new_stream(self, serial: str, settings: StreamSettings) -> Stream:
+        source: Source
+        if serial in self._recordings:
+            source = Recording(self._recordings[serial])
+        else:
+            assert self._adb is not None
+            source = ScreenRecord(self._adb, serial, settings)
+        stream = Stream(serial, source, settings, screenshot=lambda: self._screenshot(serial))
+        try:
+            await stream.open(self._loop)
+        except BaseException:
+            await stream.close()
+            raise
+        return stream
+
+    def _let_go(self, serial: str, running: _Running) -> None:
+        running.holders -= 1
+        if running.holders == 0:
+            running.grace = asyncio.create_task(self._end_after_grace(serial, running))
+
+    async def _end_after_grace(self, serial: str, running: _Running) -> None:
+        await asyncio.sleep(self.settings.stream.grace_s if self._open and not running.stream.ended else 0)
+        async with self._opening.setdefault(serial, asyncio.Lock()):
+            if running.holders == 0:
+                running.grace = None
+                await self._end(serial, running)
+
+    async def _end(self, serial: str, running: _Running) -> None:
+        if self._streams.get(serial) is running:
+            del self._streams[serial]
+        if running.grace is not None:
+            running.grace.cancel()
+        await running.stream.close()
+
+    # ------------------------------------------------------------------------------------ sessions
+
+    async def connect(self, serial: str, offer_sdp: str, *, grants: Grants = Grants.ALL) -> Session:
+        """Answer a viewer's WebRTC offer; the connection is made in the background and ends by itself.
+
+        Raises a ``DeviceError``, ``AdbError``, ``SdpError``, ``NoCommonCodecError``, ``ConnectTimeoutError``,
+        ``LimitError`` or ``SetupError``; nothing is left behind then.
+        """
+        if len(self._sessions) >= self.settings.max_sessions:
+            raise LimitError(f"there are {len(self._sessions)} viewers already, which is the limit (max_sessions)")
+        await self.devices.require(serial)
+        session = Session(
+            serial, self.settings.rtc, identity=self._identity, grants=grants, on_closed=self._session_closed
+        )
+        self._sessions.put(session.id, session)
+        self._sessions_total += 1
+        await session.start(offer_sdp, self.stream(serial))
+        return session
+
+    def session(self, secret: str) -> Session | None:
+        """The session that this secret opens; None if there is none. A public id opens nothing."""
+        session = self._sessions.get(secret.partition(".")[0])
+        if session is None or not hmac.compare_digest(session.secret.encode(), secret.encode()):
+            return None
+        return session
+
+    def _session_closed(self, session: Session) -> None:
+        self._sessions.remove(session.id)
+        if session.stats().connect_ms is None:
+            self._sessions_failed += 1
+
+    # ------------------------------------------------------------------------------------ the rest
+
+    async def screenshot(self, serial: str) -> tuple[bytes, str]:
+        """The device's screen now, and its content type. Raises ``DeviceError``, ``AdbError`` or ``RecordingError``."""
+        await self.devices.require(serial)
+        data = await self._screenshot(serial)
+        return data, "image/png" if data.startswith(PNG) else "image/jpeg"
+
+    async def _screenshot(self, serial: str) -> bytes:
+        if serial in self._recordings:
+            return await asyncio.to_thread(picture_of, self._recordings[serial])
+        assert self._adb is not None
+        output = await self._adb.exec_out(serial, "screencap -p", timeout_s=SCREENSHOT_TIMEOUT_S)
+        start = output.find(PNG)  # warnings of devices with several displays come first
+        if start < 0:
+            raise CaptureError(serial, f"screencap gave no picture: {output[:120].decode(errors='replace').strip()!r}")
+        return output[start:]
+
+    async def drain(self, deadline_s: float) -> None:
+        """Take no new viewers, tell those who are there, and end sessions and streams within ``deadline_s`` seconds."""
+        self._open = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(deadline_s):
+                sessions = [session for _, _, session in self._sessions.snapshot()]
+                await asyncio.gather(*(session.close(CloseReason.DRAIN) for session in sessions))
+        for serial, running in list(self._streams.items()):
+            await self._end(serial, running)
+
+    def stats(self) -> EngineStats:
+        """Figures of everything that runs."""
+        return EngineStats(
+            streams=tuple(running.stream.stats() for running in self._streams.values()),
+            sessions=tuple(session.stats() for _, _, session in self._sessions.snapshot()),
+            sessions_total=self._sessions_total,
+            sessions_failed=self._sessions_failed,
+        )

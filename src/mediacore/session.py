@@ -1,0 +1,276 @@
+"""One viewer: a WebRTC connection on a stream, from its offer to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import logging
+import secrets
+from typing import TYPE_CHECKING
+
+from mediacore.dialogue import Dialogue
+from mediacore.errors import ConnectTimeoutError, MediacoreError
+from mediacore.media import CloseReason, Grants, Packet, QueueStats, SessionStats
+from mediacore.media_loop import monotonic_us
+from mediacore.rtc.viewer import Viewer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from contextlib import AbstractAsyncContextManager
+
+    from mediacore.control.messages import Message
+    from mediacore.media import StreamDescription
+    from mediacore.rtc.identity import Identity
+    from mediacore.settings import RtcSettings
+    from mediacore.stream.packet_queue import PacketQueue
+    from mediacore.stream.stream import Stream
+
+log = logging.getLogger(__name__)
+
+CLOCK_FIRST_S = 0.1
+CLOCK_INTERVAL_S = 2.0
+"""How often the viewer is told which RTP timestamp belongs to which time: until the first time, and from then on."""
+
+
+class SessionState(enum.StrEnum):
+    """Where a session stands."""
+
+    NEW = "new"
+    NEGOTIATING = "negotiating"
+    CONNECTING = "connecting"
+    LIVE = "live"
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+_NEXT = {
+    SessionState.NEW: {SessionState.NEGOTIATING, SessionState.CLOSING},
+    SessionState.NEGOTIATING: {SessionState.CONNECTING, SessionState.CLOSING},
+    SessionState.CONNECTING: {SessionState.LIVE, SessionState.CLOSING},
+    SessionState.LIVE: {SessionState.CLOSING},
+    SessionState.CLOSING: {SessionState.CLOSED},
+    SessionState.CLOSED: set(),
+}
+
+
+def may_follow(state: SessionState, new: SessionState) -> bool:
+    """True if a session may go from ``state`` to ``new``."""
+    return new in _NEXT[state]
+
+
+class Session:
+    """Made by ``Engine.connect``. Ends by itself when the viewer leaves, or by ``close``."""
+
+    def __init__(
+        self,
+        serial: str,
+        settings: RtcSettings,
+        *,
+        identity: Identity,
+        grants: Grants,
+        on_closed: Callable[[Session], None],
+    ) -> None:
+        self.id = secrets.token_hex(8)
+        """Public name of the session, for lists and logs."""
+        self.secret = f"{self.id}.{secrets.token_urlsafe(24)}"
+        """Whoever knows it may end the session; it goes to the viewer only."""
+        self.serial = serial
+        """The device that is watched."""
+        self.answer = ""
+        """Our SDP answer."""
+        self._settings = settings
+        self._on_closed = on_closed
+        self._state = SessionState.NEW
+        self._created_us = monotonic_us()
+        self._live_us: int | None = None
+        self._reason = CloseReason.REQUESTED
+        self._closed = asyncio.Event()
+        self._teardown: asyncio.Task[None] | None = None
+        self._resources = contextlib.AsyncExitStack()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._described: StreamDescription | None = None
+        self._queue: PacketQueue | None = None
+        self._stream: Stream | None = None
+        self._viewer = Viewer(
+            settings,
+            on_key_frame_request=self._key_frame_wanted,
+            on_message=self._receive,
+            identity=identity,
+        )
+        self._dialogue = Dialogue(self._viewer.send_message, self._carry_out, grants=grants, on_abuse=self._abused)
+
+    @property
+    def state(self) -> SessionState:
+        """Where the session stands."""
+        return self._state
+
+    async def start(self, offer_sdp: str, stream: AbstractAsyncContextManager[Stream]) -> None:
+        """Answer the offer; ICE, DTLS and the media follow in the background.
+
+        Raises ``SdpError``, ``NoCommonCodecError``, ``ConnectTimeoutError`` or what the device's stream raises; nothing
+        is left behind then.
+        """
+        self._enter(SessionState.NEGOTIATING)
+        try:
+            async with asyncio.timeout(self._settings.negotiation_timeout_s):
+                self._resources.push_async_callback(self._viewer.close)
+                self._stream = await self._resources.enter_async_context(stream)
+                description = self._stream.description
+                profile = description.profile_level_id if description is not None else None
+                self.answer = await self._viewer.negotiate(offer_sdp, profile)
+        except TimeoutError:
+            await self.close(CloseReason.CONNECT_TIMEOUT)
+            raise ConnectTimeoutError(
+                f"{self.serial} was not ready for a viewer within {self._settings.negotiation_timeout_s} s"
+            ) from None
+        except BaseException:
+            await self.close(CloseReason.CONNECT_FAILED)
+            raise
+        self._enter(SessionState.CONNECTING)
+        self._spawn(self._run(self._stream))
+
+    async def wait_closed(self) -> CloseReason:
+        """Waits until the session has ended and everything of it is freed; tells why it ended."""
+        await self._closed.wait()
+        return self._reason
+
+    async def close(self, reason: CloseReason = CloseReason.REQUESTED) -> None:
+        """End the session: the viewer is told, then everything is freed in reverse order, each step with a deadline."""
+        if self._teardown is None:
+            self._enter(SessionState.CLOSING)
+            self._reason = reason
+            log.info("session %s on %s closes: %s", self.id, self.serial, reason)
+            # A task of its own: whoever calls may be cancelled, or be one of the tasks that are cancelled here.
+            self._teardown = asyncio.create_task(self._tear_down(asyncio.current_task()))
+        await asyncio.shield(self._teardown)
+
+    def stats(self) -> SessionStats:
+        """Figures since the offer came."""
+        viewer = self._viewer.stats()
+        first_us = viewer.first_packet_us
+        return SessionStats(
+            id=self.id,
+            serial=self.serial,
+            state=self._state,
+            age_s=(monotonic_us() - self._created_us) / 1e6,
+            connect_ms=None if self._live_us is None else (self._live_us - self._created_us) / 1e3,
+            first_packet_ms=None if first_us is None else (first_us - self._created_us) / 1e3,
+            queue=self._queue.stats() if self._queue is not None else QueueStats(),
+            packets_sent=viewer.packets_sent,
+            bytes_sent=viewer.bytes_sent,
+            key_frame_requests=viewer.key_frame_requests,
+            server_us=viewer.server_us,
+            control=dict(self._dialogue.dropped),
+            viewer=dict(self._dialogue.reported),
+        )
+
+    # ------------------------------------------------------------------------------------ life
+
+    def _enter(self, state: SessionState) -> None:
+        if not may_follow(self._state, state):
+            raise AssertionError(f"session {self.id}: {self._state} -> {state}")
+        self._state = state
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, stream: Stream) -> None:
+        """From CONNECTING to the end."""
+        try:
+            reason = await self._live(stream)
+        except ConnectTimeoutError:
+            reason = CloseReason.CONNECT_TIMEOUT
+        except (MediacoreError, OSError) as error:
+            log.info("session %s on %s failed: %s", self.id, self.serial, error)
+            reason = CloseReason.CONNECT_FAILED
+        await self.close(reason)
+
+    async def _live(self, stream: Stream) -> CloseReason:
+        await self._viewer.connect()
+        settings = self._settings
+        self._queue = stream.viewer_packets(
+            settings.queue_packets, replay_bytes=settings.start_rate_bps * settings.replay_ms // 8000
+        )
+        self._resources.callback(stream.release, self._queue)
+        self._viewer.start_media(self._next_packet)
+        self._enter(SessionState.LIVE)
+        self._live_us = monotonic_us()
+        self._spawn(self._dialogue.run())
+        self._spawn(self._tell_clock())
+        viewer_end = asyncio.create_task(self._viewer.wait_closed())
+        stream_end = asyncio.create_task(stream.wait_ended())
+        try:
+            await asyncio.wait({viewer_end, stream_end}, return_when=asyncio.FIRST_COMPLETED)
+            return viewer_end.result() if viewer_end.done() else CloseReason.STREAM_ENDED
+        finally:
+            viewer_end.cancel()
+            stream_end.cancel()
+
+    async def _tear_down(self, caller: asyncio.Task[object] | None) -> None:
+        self._dialogue.tell("closing", reason=self._reason)
+        tasks = [task for task in self._tasks if task is not caller]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            async with asyncio.timeout(self._settings.close_timeout_s):
+                await self._dialogue.lift_fingers()
+        except TimeoutError:
+            log.warning("session %s on %s: the device does not take the end of a touch", self.id, self.serial)
+        try:
+            await self._resources.aclose()
+        except (MediacoreError, OSError) as error:
+            log.warning("session %s on %s did not close cleanly: %s", self.id, self.serial, error)
+        finally:
+            self._enter(SessionState.CLOSED)
+            self._on_closed(self)
+            self._closed.set()
+
+    # ------------------------------------------------------------------------------------ media
+
+    async def _next_packet(self) -> Packet:
+        """The next access unit for the viewer; raises at the end of the stream, which ends the connection."""
+        assert self._queue is not None
+        packet = await anext(self._queue)
+        self._tell_description()
+        return packet
+
+    def _key_frame_wanted(self) -> None:
+        if self._stream is not None:
+            self._stream.want_key_frame()
+
+    # ------------------------------------------------------------------------------------ dialogue
+
+    def _receive(self, message: bytes | str) -> None:
+        self._dialogue.receive(message)
+
+    async def _carry_out(self, message: Message) -> None:
+        if self._stream is not None:
+            await self._stream.control(message)
+
+    def _abused(self, what: str) -> None:
+        log.warning("session %s on %s: the control channel is closed after %s", self.id, self.serial, what)
+        self._dialogue.tell("closing", reason=what)
+        self._viewer.close_channel()
+
+    def _tell_description(self) -> None:
+        description = self._stream.description if self._stream is not None else None
+        if description is None or description is self._described:
+            return
+        told = self._dialogue.tell(
+            "description", width=description.width, height=description.height, rotation=description.rotation
+        )
+        if told:
+            self._described = description
+
+    async def _tell_clock(self) -> None:
+        told = False
+        while True:
+            await asyncio.sleep(CLOCK_INTERVAL_S if told else CLOCK_FIRST_S)
+            self._tell_description()
+            clock = self._viewer.rtp_clock
+            if clock is not None:
+                told = self._dialogue.tell("clock", rtp=clock[0], pts_us=clock[1]) or told

@@ -1,0 +1,1 @@
+"""One device's stream: its source, its renditions and their consumers."""

@@ -1,0 +1,144 @@
+"""The engine as embedders use it: streams are shared, sessions end cleanly, faults have names."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from mediacore import AdbSettings, Engine, EngineSettings, StreamSettings
+from mediacore.errors import (
+    DeviceNotFoundError,
+    DeviceOfflineError,
+    DeviceUnauthorizedError,
+    LimitError,
+    NoCommonCodecError,
+    SdpError,
+    SdpTooLargeError,
+    SetupError,
+)
+from mediacore.media import DeviceState
+from mediacore.testing import SimulatedDevice
+
+
+@contextlib.asynccontextmanager
+async def engine_with(*devices: SimulatedDevice, **changes: object) -> AsyncIterator[Engine]:
+    settings = EngineSettings(
+        adb=AdbSettings(private=True, connect=tuple(device.address for device in devices)),
+        stream=StreamSettings(grace_s=0.1),
+    )
+    async with Engine(settings.replace(**changes)) as engine:
+        await engine.devices.refresh()
+        yield engine
+
+
+async def known(engine: Engine, serial: str, state: DeviceState = DeviceState.DEVICE) -> None:
+    """Waits until a device is in a state."""
+    async with asyncio.timeout(10):
+        changes = aiter(engine.devices)
+        while not any(device.serial == serial and device.state is state for device in engine.devices.list()):
+            await anext(changes)
+
+
+async def test_two_streams_run_side_by_side_without_mixing() -> None:
+    async with (
+        SimulatedDevice(size=(320, 640), scene="scroll") as tall,
+        SimulatedDevice(size=(640, 320), scene="video") as wide,
+        engine_with(tall, wide) as engine,
+    ):
+        await known(engine, tall.address)
+        await known(engine, wide.address)
+        async with engine.stream(tall.address) as first, engine.stream(wide.address) as second:
+            queues = {first: first.packets(), second: second.packets()}
+            for _ in range(30):
+                for queue in queues.values():
+                    await asyncio.wait_for(anext(queue), 10)
+            assert first.description is not None
+            assert second.description is not None
+            assert first.description.size == (320, 640)
+            assert second.description.size == (640, 320)
+            assert [s.serial for s in engine.stats().streams] == [tall.address, wide.address]
+
+
+async def test_a_stream_is_shared_and_ends_after_its_last_holder(recordings: Callable[..., Path]) -> None:
+    settings = EngineSettings(recordings=(str(recordings()),), use_adb=False, stream=StreamSettings(grace_s=0.05))
+    async with Engine(settings) as engine:
+        async with engine.stream("file:moving") as first, engine.stream("file:moving") as second:
+            assert first is second
+        async with engine.stream("file:moving") as third:
+            assert third is first, "within the grace period it goes on"
+        async with asyncio.timeout(5):
+            assert await third.wait_ended() is None
+        assert engine.stats().streams == ()
+
+
+async def test_faults_have_names() -> None:
+    async with (
+        SimulatedDevice(size=(320, 640)) as good,
+        SimulatedDevice(size=(320, 640), authorized=False) as locked,
+        engine_with(good, locked) as engine,
+    ):
+        await known(engine, good.address)
+        await known(engine, locked.address, DeviceState.UNAUTHORIZED)
+        with pytest.raises(DeviceNotFoundError, match="no such device"):
+            await engine.connect("nobody", "v=0")
+        with pytest.raises(DeviceUnauthorizedError, match="accept"):
+            await engine.connect(locked.address, "v=0")
+        with pytest.raises(SdpError):
+            await engine.connect(good.address, "this is no SDP")
+        with pytest.raises(SdpTooLargeError):
+            await engine.connect(good.address, "v=0\r\n" + "a=x\r\n" * 20_000)
+        assert engine.stats().sessions == ()
+        assert engine.stats().sessions_failed == engine.stats().sessions_total == 2
+        await good.offline()
+        async with asyncio.timeout(15):
+            changes = aiter(engine.devices)
+            while any(d.serial == good.address and d.state is DeviceState.DEVICE for d in engine.devices.list()):
+                await anext(changes)
+        with pytest.raises((DeviceOfflineError, DeviceNotFoundError)):
+            await engine.connect(good.address, "v=0")
+
+
+async def test_an_offer_without_h264_is_refused_with_both_lists(recordings: Callable[..., Path]) -> None:
+    offer = Path(__file__).parent.joinpath("rtc/data/chromium-156-video-data.sdp").read_text()
+    offer = offer.replace("H264/90000", "H263/90000")
+    async with Engine(EngineSettings(recordings=(str(recordings()),), use_adb=False)) as engine:
+        with pytest.raises(NoCommonCodecError) as caught:
+            await engine.connect("file:moving", offer)
+        assert any("VP8" in codec for codec in caught.value.offered)
+        assert any("H264" in codec for codec in caught.value.available)
+
+
+async def test_the_limit_of_viewers_and_a_closed_engine_refuse(recordings: Callable[..., Path]) -> None:
+    settings = EngineSettings(recordings=(str(recordings()),), use_adb=False, max_sessions=1)
+    engine = Engine(settings)
+    with pytest.raises(SetupError, match="async with"):
+        async with engine.stream("file:moving"):
+            pass
+    async with engine:
+        engine._sessions.put("someone", object())
+        with pytest.raises(LimitError, match="max_sessions"):
+            await engine.connect("file:moving", "v=0")
+        engine._sessions.remove("someone")
+
+
+async def test_screenshots(recordings: Callable[..., Path]) -> None:
+    async with (
+        SimulatedDevice(size=(320, 640)) as device,
+        engine_with(device, recordings=(str(recordings()),)) as engine,
+    ):
+        await known(engine, device.address)
+        assert await engine.screenshot("file:moving") == (await engine.screenshot("file:moving"))
+        data, kind = await engine.screenshot("file:moving")
+        assert (data[:3], kind) == (b"\xff\xd8\xff", "image/jpeg")
+        data, kind = await engine.screenshot(device.address)
+        assert (data[:4], kind) == (b"\x89PNG", "image/png")
+
+
+async def test_the_size_of_a_device_becomes_known() -> None:
+    async with SimulatedDevice(size=(320, 640)) as device, engine_with(device) as engine:
+        async with asyncio.timeout(10):
+            changes = aiter(engine.devices)
+            while not any(listed.size == (320, 640) for listed in engine.devices.list()):
+                await anext(changes)
