@@ -1,0 +1,82 @@
+"""Viewers come and go, and nothing of them stays: tasks, file descriptors, threads, connections.
+
+``MEDIACORE_CYCLES`` sets how many come and go.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from left_behind import Held, fill_thread_pool, held, settled
+
+from mediacore import Engine, EngineSettings, RtcSettings, StreamSettings
+from mediacore.errors import NoCommonCodecError, SdpError
+from mediacore.server.app import Server
+from mediacore.server.settings import ServerSettings
+from mediacore.testing.viewer import BuiltInViewer
+
+CYCLES = int(os.environ.get("MEDIACORE_CYCLES", "20"))
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60 + CYCLES * 2)]
+
+
+def grown(before: Held, after: Held) -> list[str]:
+    return [
+        f"{name}: {getattr(before, name)} -> {getattr(after, name)}"
+        for name in Held.__dataclass_fields__
+        if getattr(after, name) > getattr(before, name)
+    ]
+
+
+async def test_connect_view_close_leaves_nothing(recordings: Callable[..., Path]) -> None:
+    settings = EngineSettings(
+        recordings=(str(recordings(frames=60, gop=10)),), use_adb=False, stream=StreamSettings(grace_s=60)
+    )
+    async with Engine(settings) as engine, Server(engine, ServerSettings(port=0)) as server:
+        whep = f"{server.url}/api/v1/devices/file%3Amoving/whep"
+
+        async def cycle() -> None:
+            async with BuiltInViewer(whep) as viewer:
+                await viewer.wait_frames(1)
+
+        await fill_thread_pool()
+        for _ in range(3):  # what is made once is made now: thread pools, the stream, a certificate
+            await cycle()
+        before = await settled(held(), 1.0)
+        for _ in range(CYCLES):
+            await cycle()
+        after = await settled(before)
+        assert grown(before, after) == []
+        assert engine.stats().sessions == ()
+        print(f"{CYCLES} cycles: {before} -> {after}")
+
+
+async def test_failed_connects_leave_nothing(recordings: Callable[..., Path]) -> None:
+    settings = EngineSettings(
+        recordings=(str(recordings()),),
+        use_adb=False,
+        rtc=RtcSettings(connect_timeout_s=0.3),
+        stream=StreamSettings(grace_s=60),
+    )
+    offer = Path(__file__).parent.parent.joinpath("rtc/data/chromium-156-video-data.sdp").read_text()
+    async with Engine(settings) as engine, engine.stream("file:moving"):
+        await fill_thread_pool()
+        before = held()
+        for _ in range(max(5, CYCLES // 4)):
+            with pytest.raises(SdpError):
+                await engine.connect("file:moving", offer[:200])
+            with pytest.raises(NoCommonCodecError):
+                await engine.connect("file:moving", offer.replace("H264/90000", "H263/90000"))
+            # a viewer that never comes, and one that is cancelled while it waits
+            never = await engine.connect("file:moving", offer)
+            cancelled = asyncio.create_task(engine.connect("file:moving", offer))
+            await asyncio.sleep(0)
+            cancelled.cancel()
+            await asyncio.gather(cancelled, return_exceptions=True)
+            assert await never.wait_closed() == "connect-timeout"
+        after = await settled(before)
+        assert grown(before, after) == []
+        assert engine.stats().sessions == ()
+        print(f"{max(5, CYCLES // 4)} rounds of failed connects: {before} -> {after}")
