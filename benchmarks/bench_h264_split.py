@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import av
@@ -26,18 +27,29 @@ STREAMS = {
     "screen, 4 slices": (720, 1280, 150, 4_000_000, "slices=4:aud=1:keyint=60", 0),
     "video, 20 Mb/s": (1080, 1920, 40, 20_000_000, "slices=1:keyint=300:cabac=1", 480),
 }
-"""Width, height, frames, bit rate, options of x264, rows of noise in the picture."""
+"""Width, height, frames, bit rate, options of x264, rows of video (noise) in the picture."""
+
+
+def page(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
+    """A page to scroll: flat rows with a few lines of something like text in each."""
+    pixels = np.full((height, width, 3), 245, np.uint8)
+    top = 0
+    while top < height - 200:
+        row = int(rng.integers(80, 160))
+        pixels[top : top + row] = rng.integers(180, 255, 3)
+        for line in range(top + 8, top + 60, 22):
+            length = int(rng.integers(width // 4, width - 20))
+            ink = rng.random((14, length)) > 0.55
+            pixels[line : line + 14, 10 : 10 + length][ink] -= 150
+        top += row + 4
+    return pixels
 
 
 def encode(name: str) -> list[bytes]:
-    """Access units of a phone-like screen: rows of text that scroll and stand still, perhaps with a video in it."""
-    width, height, frames, bit_rate, params, noisy_rows = STREAMS[name]
+    """Access units of a phone's screen: a second of scrolling, a second still, a clock, perhaps a window of video."""
+    width, height, frames, bit_rate, params, video_rows = STREAMS[name]
     rng = np.random.default_rng(1)
-    page = np.repeat(rng.integers(180, 255, (3 * height // 80, 1, 3), dtype=np.uint8), 80, axis=0)
-    page = np.ascontiguousarray(np.broadcast_to(page, (page.shape[0], width, 3)))
-    for top in range(8, page.shape[0] - 24, 22):
-        ink = rng.random((14, width - 20)) > 0.55
-        page[top : top + 14, 10 : width - 10][ink] = 40
+    pixels = page(width, 3 * height, rng)
     codec = av.CodecContext.create("libx264", "w")
     codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
     codec.time_base, codec.framerate, codec.bit_rate = Fraction(1, 30), Fraction(30, 1), bit_rate
@@ -48,10 +60,10 @@ def encode(name: str) -> list[bytes]:
     }
     packets = []
     for number in range(frames):
-        top = number * 6 % (page.shape[0] - height) if number // 30 % 2 == 0 else 200
-        picture = page[top : top + height].copy()
+        top = number // 60 * 180 + min(number % 60, 30) * 6
+        picture = pixels[top : top + height].copy()
         picture[4:20, -90:-10] = number * 37 % 255
-        picture[400 : 400 + noisy_rows] = rng.integers(0, 255, (noisy_rows, width, 3), dtype=np.uint8)
+        picture[400 : 400 + video_rows] = rng.integers(0, 255, (video_rows, width, 3), dtype=np.uint8)
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts = number
         packets += codec.encode(frame)
@@ -111,7 +123,7 @@ def parse_by_pyav(chunks: list[bytes]) -> list[bytes]:
 def split_by_bytes_find(data: bytes) -> list[bytes]:
     """NAL units, no access units: what is done where no parser is at hand."""
     codes = [*find_by_bytes_find(data), len(data)]
-    return [data[code + 3 : following] for code, following in zip(codes, codes[1:], strict=False)]
+    return [data[code + 3 : following] for code, following in pairwise(codes)]
 
 
 @pytest.mark.parametrize("size", [65536, 1400], ids=["64KiB", "1400B"])
@@ -134,5 +146,4 @@ def test_access_units(race: Race, units: list[bytes], size: int) -> None:
     contestants: dict[str, Callable[[], object]] = {"mediacore": push_all, "PyAV parse": pyav_parse_all}
     if size == 65536:
         contestants["bytes.find, NAL units only"] = lambda: split_by_bytes_find(data)
-    report = race(contestants, reference="mediacore", unit=(len(units), "unit"))
-    assert report.timings
+    race(contestants, reference="mediacore", unit=(len(units), "unit"))

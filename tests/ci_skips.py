@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 ALLOWED: dict[str, str] = {
     # Pattern of the skip's reason: why that is no loss.
-    r"conformance streams are not on this machine": "large third-party data that the repository does not carry",
     r"node is not installed": "the browser tests run the same reader",
     r"this machine has no other": "a sandbox without network has only loopback addresses",
 }

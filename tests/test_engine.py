@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mediacore import AdbSettings, Engine, EngineSettings, StreamSettings
+from mediacore.control.messages import Text
 from mediacore.errors import (
     DeviceNotFoundError,
     DeviceOfflineError,
@@ -17,8 +18,9 @@ from mediacore.errors import (
     SdpError,
     SdpTooLargeError,
     SetupError,
+    UnsupportedError,
 )
-from mediacore.media import DeviceState
+from mediacore.media import DeviceState, Target, Unsupported
 from mediacore.testing import SimulatedDevice
 
 
@@ -142,3 +144,23 @@ async def test_the_size_of_a_device_becomes_known() -> None:
             changes = aiter(engine.devices)
             while not any(listed.size == (320, 640) for listed in engine.devices.list()):
                 await anext(changes)
+
+
+async def test_what_a_recording_can_and_cannot_do(recordings: Callable[..., Path]) -> None:
+    async with (
+        Engine(EngineSettings(recordings=(str(recordings()),), use_adb=False)) as engine,
+        engine.stream("file:moving") as stream,
+    ):
+        assert (await stream.screenshot()).startswith(b"\xff\xd8\xff")
+        assert await stream.request_key_frame() is False
+        assert isinstance(await stream.set_target(Target(fps=10)), Unsupported)
+        with pytest.raises(UnsupportedError, match="recording"):
+            await stream.control(Text("hello"))
+        description = await stream.wait_described(5)
+        assert description is not None
+        assert description.size == (160, 128)
+        packet = await anext(stream.packets())
+        assert packet.is_key
+        assert packet.to_av().is_keyframe
+        stats = stream.stats()
+        assert (stats.source, stats.key_frames) == ("recording", 1)

@@ -18,6 +18,7 @@ from mediacore.server import live_line
 from mediacore.server.settings import ServerSettings
 from mediacore.serving import Order, fulfil, wait_for_devices
 from mediacore.testing.device import SimulatedDevice
+from mediacore.testing.options import DeviceOptions
 
 
 class Heard(io.StringIO):
@@ -51,7 +52,7 @@ def order(*recordings: Path, **changes: object) -> Order:
 
 async def test_recordings_are_served_until_cancelled(recordings: Callable[..., Path]) -> None:
     heard = Heard()
-    task = asyncio.create_task(fulfil(order(recordings("moving.h264")), Console(file=heard)))
+    task = asyncio.create_task(fulfil(order(recordings("moving.h264")), Console(file=heard, width=200)))
     await heard.wait_for("1 device · 0 viewers")
     assert "Serving 1 device." in heard.getvalue()
     assert "http://127.0.0.1:" in heard.getvalue()
@@ -61,7 +62,7 @@ async def test_recordings_are_served_until_cancelled(recordings: Callable[..., P
 async def test_a_recording_that_cannot_be_read_is_told_before_the_port_opens(tmp_path: Path) -> None:
     heard = Heard()
     with pytest.raises(RecordingError):
-        await fulfil(order(tmp_path / "absent.h264"), Console(file=heard))
+        await fulfil(order(tmp_path / "absent.h264"), Console(file=heard, width=200))
     assert "http://" not in heard.getvalue()
 
 
@@ -69,27 +70,33 @@ async def test_a_recording_that_cannot_be_read_is_told_before_the_port_opens(tmp
 async def test_a_demo_with_simulated_devices() -> None:
     heard = Heard()
     wanted = Order(EngineSettings(), ServerSettings(port=0), simulate=1, demo_seconds=1.5)
-    assert await fulfil(wanted, Console(file=heard)) == 0
+    assert await fulfil(wanted, Console(file=heard, width=200)) == 0
     assert "Starting 1 device" in heard.getvalue()
     assert "glass to glass p50" in heard.getvalue()
 
 
 async def test_a_demo_of_pictures_without_bar_code_is_no_success(recordings: Callable[..., Path]) -> None:
     heard = Heard()
-    assert await fulfil(order(recordings("moving.h264"), demo_seconds=0.2), Console(file=heard)) == 1
+    assert await fulfil(order(recordings("moving.h264"), demo_seconds=0.2), Console(file=heard, width=200)) == 1
     assert "no bar code" in heard.getvalue()
 
 
-async def test_a_demo_of_nothing_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.e2e
+async def test_a_demo_of_a_still_screen_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A screen on which nothing moves gives no pictures."""
+    monkeypatch.setattr(demo, "FIRST_PICTURE_S", 1.0)
     heard = Heard()
-    assert await fulfil(order(demo_seconds=1), Console(file=heard)) == 1
+    options = DeviceOptions(scene="static")
+    wanted = Order(EngineSettings(), ServerSettings(port=0), simulate=1, simulated=options, demo_seconds=1)
+    assert await fulfil(wanted, Console(file=heard, width=200)) == 1
+    assert "saw nothing" in heard.getvalue()
+
+
+async def test_a_demo_of_nothing_is_no_success() -> None:
+    heard = Heard()
+    assert await fulfil(order(demo_seconds=1), Console(file=heard, width=200)) == 1
     assert "No device is ready" in heard.getvalue()
     assert "adb connect" in heard.getvalue()
-    heard = Heard()
-    monkeypatch.setattr(demo, "FIRST_PICTURE_S", 0.1)
-    console = Console(file=heard)
-    assert await demo.show_to_built_in_viewer("http://127.0.0.1:1", "nonesuch", 1, console) == 1
-    assert "saw nothing" in heard.getvalue()
 
 
 async def test_a_device_that_does_not_come_is_named(recordings: Callable[..., Path]) -> None:

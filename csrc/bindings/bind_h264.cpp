@@ -355,6 +355,7 @@ void bind_stream_parts(py::module_& m) {
           },
           py::arg("now_us"), py::arg("data"), "Bytes came in at now_us; returns when to flush, or None.")
       .def("flushed", &BurstFlush::flushed, py::arg("now_us"), "The parser was flushed at now_us.")
+      .def("for_new_stream", &BurstFlush::for_new_stream, "One that knows the link's pauses, for another stream.")
       .def_property_readonly("wrong_flushes", &BurstFlush::wrong_flushes)
       .def_property_readonly("idle_us", &BurstFlush::idle_us);
 }

@@ -1,6 +1,7 @@
 """Types of the native core; use the typed modules (`mediacore.h264`)."""
 
-from typing import NamedTuple, final
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias, final
 
 from typing_extensions import Buffer
 
@@ -269,7 +270,7 @@ class ParserStats:
         """Units that a flush gave before they were whole, as the following bytes proved."""
     @property
     def skipped_bytes(self) -> int:
-        """Bytes before the first start code, and the rest of cut NAL units; zeros not counted."""
+        """Bytes before the first start code, and the rest of cut NAL units."""
 
 @final
 class AccessUnitParser:
@@ -331,6 +332,8 @@ class BurstFlush:
         """Bytes were read at `now_us`. Return when to flush if none follow; None if nothing came since a flush."""
     def flushed(self, now_us: int) -> None:
         """The parser gave a unit by a flush at `now_us`. If that was before the deadline it cannot count as wrong."""
+    def for_new_stream(self) -> BurstFlush:
+        """One for another stream over the same link; it knows the pauses seen here."""
     @property
     def idle_us(self) -> int:
         """Time without bytes that now ends a unit, in µs."""
@@ -356,3 +359,272 @@ def low_delay_sps(nal: Buffer, *, colour: tuple[int, int, int, bool] | None = No
 
     Raises BitstreamError if the SPS does not parse or its VUI is cut off.
     """
+
+_ExtensionValues: TypeAlias = tuple[
+    str | None,
+    str | None,
+    str | None,
+    int | None,
+    int | None,
+    tuple[int, int] | None,
+    tuple[int, int | None] | None,
+    tuple[bool, int] | None,
+]
+
+EXTENSION_URIS: dict[str, str]
+"""URI, as `a=extmap` names it, of each field of `mediacore.rtp.HeaderExtensions`."""
+
+def abs_send_time(now_us: int) -> int:
+    """The 24 bits of the abs-send-time extension for a time in µs of any clock; they wrap after 64 s."""
+
+def parse_rtp_packet(
+    data: Buffer, extension_ids: dict[str, int]
+) -> tuple[bytes, int, int, int, int, bool, tuple[int, ...], _ExtensionValues, int]:
+    """The parts of an RTP packet, in the order of `mediacore.rtp.RtpPacket`; see `mediacore.rtp.parse_packet`."""
+
+def write_rtp_packet(
+    payload: Buffer,
+    payload_type: int,
+    sequence_number: int,
+    timestamp: int,
+    ssrc: int,
+    marker: bool,
+    csrcs: Sequence[int],
+    extensions: _ExtensionValues,
+    padding_bytes: int,
+    extension_ids: dict[str, int],
+) -> bytes:
+    """The bytes of an RTP packet; see `mediacore.rtp.write_packet`."""
+
+@final
+class H264Packetizer:
+    """H.264 access units to RTP payloads (RFC 6184), packetization mode 0 or 1.
+
+    Mode 1 puts NAL units that fit together into one packet (STAP-A), and cuts those that do not fit (FU-A). Access unit
+    delimiters, filler data, NAL unit types 24 to 31 and empty NAL units are left out, all others are carried in order.
+    """
+
+    def __init__(
+        self,
+        max_payload_bytes: int = 1200,
+        mode: int = 1,
+        *,
+        first_reduction: int = 0,
+        last_reduction: int = 0,
+        single_reduction: int | None = None,
+        balanced: bool = False,
+    ) -> None:
+        """`max_payload_bytes` without RTP header: leave room for header extensions and the SRTP tag.
+
+        ValueError if it is not 5 to 65495, if a reduction takes more than a quarter of it, or for another mode.
+        """
+    def packetize(self, unit: Buffer | AccessUnit) -> list[bytes]:
+        """The payloads of one access unit, without RTP headers; the last one's packet gets the marker.
+
+        Raises BitstreamError, with nothing done, if bytes other than zeros stand before the first start code, or, in
+        mode 0, if a NAL unit does not fit into a packet.
+        """
+
+@final
+class Vp8Packetizer:
+    """VP8 frames to RTP payloads (RFC 7741), one temporal layer."""
+
+    def __init__(
+        self,
+        max_payload_bytes: int = 1200,
+        *,
+        picture_id: int | None = 0,
+        tl0_pic_idx: int | None = None,
+        first_reduction: int = 0,
+        last_reduction: int = 0,
+        single_reduction: int | None = None,
+        balanced: bool = False,
+    ) -> None:
+        """`picture_id` (15 bits) and `tl0_pic_idx` (8 bits) of the first frame; they grow and wrap; None: not sent.
+
+        ValueError if `max_payload_bytes` is not 64 to 65495 or a reduction takes more than a quarter of it.
+        """
+    def packetize(self, frame: Buffer) -> list[bytes]:
+        """The payloads of one frame; none of an empty one."""
+
+@final
+class Vp9Packetizer:
+    """VP9 frames to RTP payloads (RFC 9628), one spatial and one temporal layer.
+
+    Key frames carry the scalability structure with the size of the picture.
+    """
+
+    def __init__(
+        self,
+        max_payload_bytes: int = 1200,
+        *,
+        flexible: bool = False,
+        picture_id: int = 0,
+        tl0_pic_idx: int = 0,
+        first_reduction: int = 0,
+        last_reduction: int = 0,
+        single_reduction: int | None = None,
+        balanced: bool = False,
+    ) -> None:
+        """Flexible mode names references in each packet, non-flexible mode counts base layer frames (TL0PICIDX).
+
+        ValueError as for Vp8Packetizer.
+        """
+    def packetize(self, frame: Buffer) -> list[bytes]:
+        """The payloads of one frame; none of an empty one. BitstreamError if it does not begin as a VP9 frame."""
+
+@final
+class Av1Packetizer:
+    """AV1 temporal units to RTP payloads (RTP Payload Format For AV1).
+
+    OBUs travel without size fields; temporal delimiters, tile lists and padding are left out.
+    """
+
+    def __init__(
+        self,
+        max_payload_bytes: int = 1200,
+        *,
+        first_reduction: int = 0,
+        last_reduction: int = 0,
+        single_reduction: int | None = None,
+    ) -> None:
+        """ValueError as for Vp8Packetizer."""
+    def packetize(self, unit: Buffer) -> list[bytes]:
+        """The payloads of one temporal unit in low-overhead format. BitstreamError if its OBUs do not add up."""
+
+@final
+class OpusPayload:
+    """How an Opus packet is to be sent; the payload is the packet itself."""
+
+    @property
+    def marker(self) -> bool:
+        """True for the first packet after a pause."""
+    @property
+    def send(self) -> bool:
+        """False for a packet of a pause, if those are left out."""
+    @property
+    def ticks(self) -> int:
+        """Duration at 48 kHz; what the RTP timestamp grows by, sent or not."""
+
+@final
+class OpusPacketizer:
+    """Opus packets to RTP (RFC 7587): one packet is one payload."""
+
+    def __init__(self, *, skip_dtx: bool = False) -> None:
+        """With `skip_dtx` packets of a pause (discontinuous transmission: one or two bytes) are left out."""
+    def packetize(self, packet: Buffer) -> OpusPayload:
+        """How this packet is to be sent. BitstreamError if it is empty, cut, or promises more than 120 ms."""
+
+@final
+class DepacketizedFrame:
+    """One frame, put together from its packets."""
+
+    @property
+    def data(self) -> bytes:
+        """H.264: Annex B with 4-byte start codes. AV1: OBUs with sizes. Others: the frame or packet itself."""
+    @property
+    def timestamp(self) -> int:
+        """RTP timestamp."""
+    @property
+    def is_key(self) -> bool:
+        """True if decoding can start here (IDR picture, key frame, coded video sequence; all Opus packets)."""
+    @property
+    def packets(self) -> int:
+        """How many it came in."""
+    @property
+    def lost_before(self) -> int:
+        """Packets lost since the frame before. If not 0, frames may be missing; with H.264 also NAL units at the
+        beginning of this one, because packets do not tell where an access unit begins."""
+
+@final
+class DepacketizerStats:
+    """Counts of a depacketizer since it was made."""
+
+    @property
+    def packets(self) -> int:
+        """Pushed."""
+    @property
+    def frames(self) -> int:
+        """Given."""
+    @property
+    def damaged(self) -> int:
+        """Frames dropped because packets were lost inside, or a payload did not parse."""
+    @property
+    def lost(self) -> int:
+        """Packets that never came, or too late."""
+    @property
+    def late(self) -> int:
+        """Packets not used: they came after a later one, or twice."""
+    @property
+    def malformed(self) -> int:
+        """Payloads that did not parse."""
+
+@final
+class H264Depacketizer:
+    """H.264 payloads to access units (RFC 6184, modes 0 and 1)."""
+
+    def __init__(self, max_frame_bytes: int = 8 << 20) -> None:
+        """The limit of one frame: 1 byte to 1 GiB, else ValueError."""
+    def push(
+        self, payload: Buffer, *, sequence_number: int, timestamp: int = 0, marker: bool
+    ) -> list[DepacketizedFrame]:
+        """Take one payload and return the frames that are complete, two at most.
+
+        A frame is complete at its marker, or when a payload of another timestamp comes. Raises BitstreamError once
+        for each frame that is dropped, because packets were lost inside it or a payload does not parse. The
+        depacketizer stays usable; frames that this push completed come with the next one. Late packets give nothing.
+        """
+    def stats(self) -> DepacketizerStats:
+        """The counts so far."""
+
+@final
+class Vp8Depacketizer:
+    """VP8 payloads to frames (RFC 7741)."""
+
+    def __init__(self, max_frame_bytes: int = 8 << 20) -> None:
+        """As H264Depacketizer."""
+    def push(
+        self, payload: Buffer, *, sequence_number: int, timestamp: int = 0, marker: bool
+    ) -> list[DepacketizedFrame]:
+        """As H264Depacketizer."""
+    def stats(self) -> DepacketizerStats:
+        """The counts so far."""
+
+@final
+class Vp9Depacketizer:
+    """VP9 payloads to frames (RFC 9628); the layers of a picture come as one super frame."""
+
+    def __init__(self, max_frame_bytes: int = 8 << 20) -> None:
+        """As H264Depacketizer."""
+    def push(
+        self, payload: Buffer, *, sequence_number: int, timestamp: int = 0, marker: bool
+    ) -> list[DepacketizedFrame]:
+        """As H264Depacketizer."""
+    def stats(self) -> DepacketizerStats:
+        """The counts so far."""
+
+@final
+class Av1Depacketizer:
+    """AV1 payloads to temporal units (RTP Payload Format For AV1)."""
+
+    def __init__(self, max_frame_bytes: int = 8 << 20) -> None:
+        """As H264Depacketizer."""
+    def push(
+        self, payload: Buffer, *, sequence_number: int, timestamp: int = 0, marker: bool
+    ) -> list[DepacketizedFrame]:
+        """As H264Depacketizer."""
+    def stats(self) -> DepacketizerStats:
+        """The counts so far."""
+
+@final
+class OpusDepacketizer:
+    """Opus payloads to packets (RFC 7587): each payload is one."""
+
+    def __init__(self, max_frame_bytes: int = 8 << 20) -> None:
+        """As H264Depacketizer."""
+    def push(
+        self, payload: Buffer, *, sequence_number: int, timestamp: int = 0, marker: bool
+    ) -> list[DepacketizedFrame]:
+        """As H264Depacketizer."""
+    def stats(self) -> DepacketizerStats:
+        """The counts so far."""

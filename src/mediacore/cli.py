@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 from rich.console import Console
@@ -99,7 +99,9 @@ def serve(
         float | None,
         typer.Option(envvar="DEMO_SECONDS", min=1, help="Show it to a built-in viewer for so long, judge, and end."),
     ] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None, typer.Option(help="What is logged to standard error.")
+    ] = None,
 ) -> None:
     """Serve Android devices to browsers: a page, WHEP, screenshots.
 
@@ -109,7 +111,6 @@ def serve(
     from mediacore.serving import Order, fulfil  # noqa: PLC0415
 
     console = Console(soft_wrap=True)
-    _log_to_stderr(log_level or ("warning" if console.is_terminal else "info"))
     recordings = tuple(str(path) for path in play or ())
     order = Order(
         engine=EngineSettings(
@@ -123,6 +124,7 @@ def serve(
         simulated=DeviceOptions(scene=scene),
         demo_seconds=demo_seconds,
     )
+    _log_to_stderr(log_level or ("warning" if console.is_terminal else "info"))
     raise typer.Exit(run_until_signalled(lambda: fulfil(order, console)))
 
 

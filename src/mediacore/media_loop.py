@@ -46,12 +46,13 @@ class UnitSink(Protocol):
 class SourceReader:
     """One source's socket, made by ``MediaLoop.add_source``. ``close`` is quiet: the sink hears nothing more."""
 
-    def __init__(self, sock: socket.socket, sink: UnitSink, *, idle_flush_us: int) -> None:
+    def __init__(self, sock: socket.socket, sink: UnitSink, flush: BurstFlush) -> None:
         self._loop = asyncio.get_running_loop()
         self._socket = sock
         self._sink = sink
         self._parser = AccessUnitParser()
-        self._flush = BurstFlush(idle_us=idle_flush_us)
+        self._flush = flush
+        self._cut_units = 0
         self._buffer = bytearray(READ_BYTES)
         self._view = memoryview(self._buffer)
         self._timer: asyncio.TimerHandle | None = None
@@ -73,11 +74,6 @@ class SourceReader:
     def stats(self) -> ParserStats:
         """Counts of the parser: units, corrupt and oversize ones."""
         return self._parser.stats()
-
-    @property
-    def wrong_flushes(self) -> int:
-        """How often a pause inside an access unit was taken for its end."""
-        return self._flush.wrong_flushes
 
     def close(self) -> None:
         """Stop reading and close the socket."""
@@ -112,11 +108,12 @@ class SourceReader:
         self.bytes_received += len(data)
         if len(self.head) < HEAD_BYTES:
             self.head += bytes(data[: HEAD_BYTES - len(self.head)])
-        wrong = self._flush.wrong_flushes
         deadline_us = self._flush.observe(now_us, data)
-        if self._flush.wrong_flushes != wrong:
-            self._sink.damaged()
         units = self._parser.push(data)
+        cut_units = self._parser.stats().cut_units
+        if cut_units != self._cut_units:
+            self._cut_units = cut_units
+            self._sink.damaged()
         first_us = self._first_byte_us if self._first_byte_us is not None else now_us
         # What is left in the parser began in this read if a unit was completed by it.
         self._first_byte_us = now_us if units else first_us
@@ -163,13 +160,13 @@ class MediaLoop:
     def __init__(self) -> None:
         self._readers: set[SourceReader] = set()
 
-    def add_source(self, sock: socket.socket, sink: UnitSink, *, idle_flush_us: int) -> SourceReader:
+    def add_source(self, sock: socket.socket, sink: UnitSink, flush: BurstFlush) -> SourceReader:
         """Read Annex B from a connected socket, which belongs to the loop from now on.
 
-        ``idle_flush_us``: a pause this long ends an access unit; it grows where the link pauses inside access units.
+        ``flush`` says which pause ends an access unit; it learns from the pauses of this socket.
         """
         self._readers = {reader for reader in self._readers if not reader.closed}
-        reader = SourceReader(sock, sink, idle_flush_us=idle_flush_us)
+        reader = SourceReader(sock, sink, flush)
         self._readers.add(reader)
         return reader
 

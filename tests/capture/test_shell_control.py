@@ -189,7 +189,7 @@ async def test_a_device_that_went_away_costs_input_and_nothing_else(caplog: pyte
         with caplog.at_level(logging.DEBUG):
             await setting.send(Text("my password"), Command(CommandCode.BACK))
             async with asyncio.timeout(10):
-                while setting.control.drops().get(DropCause.DEVICE_FAILED, 0) < 2:  # noqa: ASYNC110 - counts have no event
+                while setting.control.drops().get(DropCause.DEVICE_FAILED, 0) < 2:
                     await asyncio.sleep(0.01)
             await asyncio.wait_for(setting.control.close(), 2)
         assert "password" not in caplog.text

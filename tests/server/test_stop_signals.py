@@ -1,9 +1,13 @@
 """The first signal ends in order, the second at once: in processes of their own, with real signals."""
 
+import asyncio
+import os
 import signal
 import subprocess
 import sys
 import time
+
+from mediacore.server import stop_signals
 
 PROGRAM = """
 import asyncio, sys
@@ -38,6 +42,30 @@ def start(budget_s: float, closing_s: float) -> subprocess.Popen[str]:
 def rest(process: subprocess.Popen[str]) -> tuple[int, str]:
     output, _ = process.communicate(timeout=20)
     return process.returncode, output
+
+
+def test_without_a_signal_the_result_is_the_exit_code() -> None:
+    async def work() -> int:
+        return 3
+
+    assert stop_signals.run_until_signalled(work) == 3
+
+
+def test_a_signal_cancels_what_runs() -> None:
+    closed = []
+
+    async def work() -> int:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.Event().wait()
+        finally:
+            closed.append("in order")
+        return 3
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert stop_signals.run_until_signalled(work) == 0
+    assert closed == ["in order"]
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_the_first_signal_ends_in_order() -> None:

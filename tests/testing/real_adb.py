@@ -16,9 +16,9 @@ import adbutils
 from mediacore.adb.client import AdbClient
 from mediacore.adb.server import PRIVATE_ENVIRONMENT, AdbServer
 from mediacore.settings import AdbSettings
-from mediacore.testing.loop_encoder import LoopShelf
 from mediacore.testing.options import DeviceOptions
 from mediacore.testing.phone import Phone
+from mediacore.testing.shared_pictures import SharedPictures
 
 BUNDLED = Path(adbutils.__file__).parent / "binaries" / "adb"
 TIMEOUT_S = 20.0
@@ -100,7 +100,7 @@ class Adb:
 @contextlib.asynccontextmanager
 async def running(options: DeviceOptions | None = None) -> AsyncIterator[Phone]:
     """A device in this process."""
-    phone = Phone(options or DeviceOptions(size=(360, 640)), LoopShelf())
+    phone = Phone(options or DeviceOptions(size=(360, 640)), SharedPictures())
     await phone.start()
     try:
         yield phone

@@ -20,9 +20,9 @@ from mediacore.testing.adb_transport import (
     AdbStream,
     StreamClosedError,
 )
-from mediacore.testing.loop_encoder import LoopShelf
 from mediacore.testing.options import DeviceOptions
 from mediacore.testing.phone import Phone
+from mediacore.testing.shared_pictures import SharedPictures
 
 OLD, NEW = 0x01000000, 0x01000001
 
@@ -80,7 +80,7 @@ async def host(phone: Phone) -> AsyncIterator[Host]:
 
 @asynccontextmanager
 async def connected(**options: object) -> AsyncIterator[tuple[Phone, Host]]:
-    phone = Phone(DeviceOptions(size=(128, 256), scene="static", **options), LoopShelf())  # type: ignore[arg-type]
+    phone = Phone(DeviceOptions(size=(128, 256), scene="static", **options), SharedPictures())  # type: ignore[arg-type]
     await phone.start()
     try:
         async with host(phone) as peer:

@@ -121,6 +121,15 @@ async def test_what_changed_before_is_no_news(adb: Adb) -> None:
             assert decode(await recorded.read())
 
 
+async def test_a_screenshot_does_not_take_the_change_away_from_a_recording(adb: Adb) -> None:
+    """A frame drawn for screencap was not given to recordings, so that a touch never showed on a static screen."""
+    async with adb.phone(STATIC) as phone, recording(adb, phone) as recorded:
+        phone.touch("down", 100, 300)
+        await phone.display.snapshot()
+        (picture,) = decode(await recorded.read())
+        assert picture.dot is not None
+
+
 async def test_a_touch_is_in_the_next_frame(adb: Adb) -> None:
     async with adb.phone(DeviceOptions(size=SIZE)) as phone, recording(adb, phone) as recorded:
         assert (await recorded.picture()).dot is None

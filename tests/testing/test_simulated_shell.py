@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediacore.testing.loop_encoder import LoopShelf
 from mediacore.testing.options import DeviceOptions
 from mediacore.testing.phone import Phone
+from mediacore.testing.shared_pictures import SharedPictures
 from mediacore.testing.shell import Io, LineSource
 from mediacore.testing.shell_syntax import IncompleteError, ShellSyntaxError, parse
 
@@ -41,7 +41,7 @@ Run = Callable[..., Awaitable[Done]]
 
 @pytest.fixture
 async def phone() -> AsyncIterator[Phone]:
-    phone = Phone(DeviceOptions(size=(360, 640), scene="static"), LoopShelf())
+    phone = Phone(DeviceOptions(size=(360, 640), scene="static"), SharedPictures())
     await phone.start()
     yield phone
     await phone.close()
@@ -214,7 +214,7 @@ async def test_inputs_are_recorded_with_their_effect(run: Run, phone: Phone) -> 
 
 @pytest.mark.parametrize(("sdk", "down", "cancel"), [(29, 255, 255), (30, 0, 255), (31, 0, 0)])
 async def test_motion_events_need_their_api_level(sdk: int, down: int, cancel: int) -> None:
-    phone = Phone(DeviceOptions(size=(128, 256), scene="static", sdk=sdk), LoopShelf())
+    phone = Phone(DeviceOptions(size=(128, 256), scene="static", sdk=sdk), SharedPictures())
     out = Chunks()
     io = Io(LineSource(Chunks()), out, Chunks())
     assert await phone.new_shell().run("input motionevent DOWN 1 1", io) == down

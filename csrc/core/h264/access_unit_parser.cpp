@@ -143,7 +143,11 @@ void AccessUnitParser::take(Bytes bytes) {
 
 // Zeros of earlier pushes that turned out to be no part of a start code.
 void AccessUnitParser::take_zeros(std::size_t count) {
-  if (count == 0 || inside_ != Inside::nal_unit) return;
+  if (count == 0) return;
+  if (inside_ != Inside::nal_unit) {
+    stats_.skipped_bytes += count;
+    return;
+  }
   if (nal_.accepted) {
     add_zeros(count);
     return;
@@ -194,7 +198,10 @@ void AccessUnitParser::accept(const Verdict& verdict, Bytes first_bytes) {
   ++stats_.nal_units;
   if (flushed_) {
     follow_flush(verdict);
-    if (inside_ != Inside::nal_unit) return;
+    if (inside_ != Inside::nal_unit) {
+      stats_.skipped_bytes += first_bytes.size();
+      return;
+    }
   } else if (verdict.begins_unit) {
     finish_unit();
   }

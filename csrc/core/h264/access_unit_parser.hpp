@@ -16,6 +16,9 @@
 // - A unit that passes a limit is dropped and counted likewise, and is the only thing that a push reports.
 // - Bytes before the first start code are skipped and counted.
 //
+// What it does not: put the pictures of the scalable and multiview extensions together. A prefix NAL unit (type 14) after
+//   a slice begins a unit, so base-layer pictures of several slices, each with a prefix, come as several units.
+//
 // Flushing (sources without frame boundaries go idle after a unit; see burst_flush.hpp)
 // - `flush` gives the unit received so far, if there is a picture in it. It loses nothing: half a start code stays,
 //   and so does a NAL unit whose header is not complete.
@@ -59,7 +62,7 @@ struct ParserStats {
   std::uint64_t oversize = 0;       // access units dropped because they passed a limit
   std::uint64_t dropped = 0;        // access units dropped while waiting for a random access point
   std::uint64_t cut_units = 0;      // units that a flush gave too early
-  std::uint64_t skipped_bytes = 0;  // outside any NAL unit, or the rest of a cut one; zeros not counted
+  std::uint64_t skipped_bytes = 0;  // outside any NAL unit, or the rest of a cut one
 };
 
 class AccessUnitParser {

@@ -40,6 +40,14 @@ void BurstFlush::flushed(std::int64_t now_us) noexcept {
   pending_ = false;
 }
 
+BurstFlush BurstFlush::for_new_stream() const noexcept {
+  BurstFlush other(configured_us_, most_us_);
+  other.recent_us_ = recent_us_;
+  other.held_us_ = held_us_;
+  other.units_ = units_;
+  return other;
+}
+
 std::int64_t BurstFlush::idle_us() const noexcept {
   if (units_ < kCautiousUnits) return most_us_;
   const std::int64_t longest = std::max(recent_us_, held_us_);

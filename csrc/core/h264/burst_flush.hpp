@@ -43,6 +43,9 @@ class BurstFlush {
   // turns out to be wrong, it is not counted here.
   void flushed(std::int64_t now_us) noexcept;
 
+  // For another stream over the same link: what was learnt of its pauses, and nothing of this stream.
+  BurstFlush for_new_stream() const noexcept;
+
   // Time without bytes that now ends a unit.
   std::int64_t idle_us() const noexcept;
 

@@ -82,8 +82,9 @@ void PictureSlices::add(const SliceHeader& next) noexcept {
   if (next.redundant_pic_cnt > 0) return;
   last_ = next;
   last_.sps = nullptr;
-  if (next.first_mb_in_slice == 0)
+  if (next.first_mb_in_slice == 0) {
     planes_begun_ = static_cast<std::uint8_t>(planes_begun_ | (1U << next.colour_plane_id));
+  }
 }
 
 }  // namespace mediacore::h264

@@ -9,6 +9,8 @@
 namespace mediacore::h264 {
 namespace {
 
+constexpr std::uint64_t kMacroblock = 16;  // luma samples a side
+
 // Profiles whose SPS has the chroma and scaling part (7.3.2.1.1).
 constexpr bool is_high_profile(std::uint8_t profile_idc) noexcept {
   constexpr std::array<std::uint8_t, 13> profiles{100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135};
@@ -107,13 +109,13 @@ void read_geometry(Fields& f, Sps& sps) noexcept {
     // 7.4.2.1.1: CropUnitX and CropUnitY; ChromaArrayType is 0 for monochrome and for separate planes.
     const unsigned chroma = sps.separate_colour_plane_flag ? 0 : sps.chroma_format_idc;
     const std::uint64_t unit_x = chroma == 1 || chroma == 2 ? 2 : 1;
-    const std::uint64_t unit_y = (chroma == 1 ? 2U : 1U) * (sps.frame_mbs_only_flag ? 1U : 2U);
+    const std::uint64_t unit_y = std::uint64_t{chroma == 1 ? 2U : 1U} * (sps.frame_mbs_only_flag ? 1U : 2U);
     cut_width = unit_x * (std::uint64_t{crop.left} + crop.right);
     cut_height = unit_y * (std::uint64_t{crop.top} + crop.bottom);
     sps.frame_cropping = crop;
   }
-  const std::uint64_t width = sps.pic_width_in_mbs * 16U;
-  const std::uint64_t height = height_in_mbs * 16U;
+  const std::uint64_t width = std::uint64_t{sps.pic_width_in_mbs} * kMacroblock;
+  const std::uint64_t height = std::uint64_t{height_in_mbs} * kMacroblock;
   if (cut_width >= width || cut_height >= height) {
     f.reject(ErrorCode::crop_too_large, crop_at);
     return;

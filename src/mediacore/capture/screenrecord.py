@@ -29,7 +29,7 @@ from mediacore.capture.shell_control import ShellControl
 from mediacore.capture.source import SourceStats
 from mediacore.control.mapping import PictureMapping
 from mediacore.errors import AdbError, CaptureError, DeviceDisconnectedError, DeviceError, MediacoreError
-from mediacore.h264 import AccessUnit, ParameterSets
+from mediacore.h264 import AccessUnit, BurstFlush, ParameterSets
 from mediacore.media import Applied, DropCause, Packet, StreamDescription, Target, Unsupported
 from mediacore.media_loop import monotonic_us
 from mediacore.settings import BITRATE_BPS
@@ -93,7 +93,7 @@ class ScreenRecord:
         self._serial = serial
         self._bitrate_bps = settings.bitrate_bps
         self._size = settings.size
-        self._idle_flush_us = settings.idle_flush_us
+        self._flush = BurstFlush(idle_us=settings.idle_flush_us)
         self._rotation_poll_s = settings.rotation_poll_s
         self._shell = PersistentShell(adb, serial)
         self._control: ShellControl | None = None
@@ -255,9 +255,11 @@ class ScreenRecord:
     async def _start_run(self) -> _Run:
         assert self._loop is not None
         assert self._display is not None
+        # Two runs overlap: each has its own, with what the one before has learnt of the link.
+        self._flush = self._flush.for_new_stream()
         run = _Run(self, rotation=self._display.rotation, limited=not self._unlimited)
         sock = await self._adb.open_socket(self._serial, f"exec:{self._command(self._display)}")
-        run.reader = self._loop.add_source(sock, run, idle_flush_us=self._idle_flush_us)
+        run.reader = self._loop.add_source(sock, run, self._flush)
         self._runs += 1
         return run
 

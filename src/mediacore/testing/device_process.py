@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import logging
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,8 @@ from mediacore.testing.simulate import arguments
 
 if TYPE_CHECKING:
     from mediacore.testing.options import DeviceOptions
+
+logger = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 20.0
 """A process takes half a second; a loaded machine may take much longer."""
@@ -58,8 +61,14 @@ class DeviceProcess:
         Raises:
             SimulationError: it ended, or took longer than 20 s; the message has what it wrote to standard error.
         """
+        # A session of its own: Ctrl-C in a terminal is for the program that uses the device, which then stops it.
         process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, bufsize=0
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            bufsize=0,
+            start_new_session=True,
         )
         self._process = process
         ready: concurrent.futures.Future[Any] = concurrent.futures.Future()
@@ -76,7 +85,10 @@ class DeviceProcess:
             raise
 
     def stop(self) -> None:
-        """Ends the process: kindly, and by force after 5 s. Stopping twice does nothing."""
+        """Ends the process: kindly, and by force after 5 s. What it wrote to standard error is logged as a warning.
+
+        Stopping twice does nothing.
+        """
         process, self._process = self._process, None
         if process is None:
             return
@@ -92,6 +104,8 @@ class DeviceProcess:
             self._reader.join(STOP_TIMEOUT_S)
         process.stdin.close()
         process.stdout.close()
+        if words := self._last_words():
+            logger.warning("the simulated device has ended%s", words)
         self._stderr.close()
 
     def request(self, method: str, device: int, args: dict[str, Any]) -> concurrent.futures.Future[Any]:

@@ -15,11 +15,12 @@ import numpy as np
 
 from mediacore.testing import barcode, sei
 from mediacore.testing.encoder import H264Encoder, nal_type, nal_units, project
-from mediacore.testing.scenes import Planes, build_scene
+from mediacore.testing.scenes import Planes
 
 if TYPE_CHECKING:
     from mediacore.testing.options import Profile
     from mediacore.testing.options import Scene as SceneName
+    from mediacore.testing.scenes import Scene
 
 SLICES = (1, 5)
 
@@ -40,8 +41,9 @@ class LoopKey:
 class EncodedLoop:
     """The access units of one loop, complete or on the way."""
 
-    def __init__(self, key: LoopKey) -> None:
+    def __init__(self, key: LoopKey, scene: Scene) -> None:
         self.key = key
+        self._scene = scene
         self.headers = b""
         """SPS and PPS; known once the first unit is."""
         self._units: list[tuple[bytes, int]] = []
@@ -68,14 +70,13 @@ class EncodedLoop:
     async def _encode(self) -> None:
         key = self.key
         try:
-            scene = await asyncio.to_thread(build_scene, key.scene, *key.display)
             encoder = H264Encoder(key.video, key.fps, key.bitrate_bps, key.profile)
             width, height = key.display
 
             def encode(number: int) -> bytes:
                 block = np.empty((height * 3 // 2, width), np.uint8)
                 planes = Planes.of(block)
-                scene.draw(planes, number)
+                self._scene.draw(planes, number)
                 barcode.draw(planes.y, number + 1, 0)
                 return encoder.encode(project(block, 0, key.video, key.display, "project"), key=number == 0)
 
@@ -92,20 +93,3 @@ class EncodedLoop:
         slices = b"".join(unit for unit in units if nal_type(unit) in SLICES)
         self._units.append((sei.mark(0, 0) + slices, 0))
         self._grown.set()
-
-
-class LoopShelf:
-    """The loops of all devices of a process; devices with the same pictures share one."""
-
-    def __init__(self, capacity: int = 8) -> None:
-        self._capacity = capacity
-        self._loops: dict[LoopKey, EncodedLoop] = {}
-
-    def get(self, key: LoopKey) -> EncodedLoop:
-        """The loop of a key; the oldest one is forgotten when there are more than ``capacity``."""
-        loop = self._loops.get(key)
-        if loop is None:
-            if len(self._loops) >= self._capacity:
-                self._loops.pop(next(iter(self._loops)))
-            loop = self._loops[key] = EncodedLoop(key)
-        return loop

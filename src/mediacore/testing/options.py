@@ -39,8 +39,8 @@ class DeviceOptions:
     moving area that uses its bit rate) or ``rotation`` (scroll, and the display turns every ``rotation_period_s``)."""
     encode: Encode = "live"
     """``live`` encodes each drawn frame, so a touch shows. ``loop`` sends pictures encoded once, again and again; frame
-    number and time stand in an SEI message of each access unit (``mediacore.testing.sei``), touches do not show, and
-    fifty devices cost next to nothing."""
+    number and time stand in an SEI message of each access unit (``mediacore.testing.sei``), touches and
+    rotations do not show in it, and fifty devices cost next to nothing."""
     loop_s: float = 10.0
     """Length of the loop in seconds, 1 to 10; it begins with its only key frame."""
     rotation_period_s: float = 4.0

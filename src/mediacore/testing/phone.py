@@ -14,14 +14,15 @@ from mediacore.testing.commands import PROGRAMS
 from mediacore.testing.faults import MediaLink
 from mediacore.testing.input_command import InputEvent
 from mediacore.testing.screen import Display
-from mediacore.testing.shell import Shell, shell_service
+from mediacore.testing.shell import Shell
+from mediacore.testing.shell_service import shell_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mediacore.testing.adb_transport import Service
-    from mediacore.testing.loop_encoder import LoopShelf
     from mediacore.testing.options import DeviceOptions
+    from mediacore.testing.shared_pictures import SharedPictures
 
 MAX_INPUTS = 10_000
 """Events that are remembered; the oldest are forgotten."""
@@ -45,13 +46,13 @@ class Phone:
 
     Args:
         options: what it is like.
-        loops: pre-encoded loops, shared by the devices of a process.
+        pictures: what it shares with the other devices of its process.
     """
 
-    def __init__(self, options: DeviceOptions, loops: LoopShelf) -> None:
+    def __init__(self, options: DeviceOptions, pictures: SharedPictures) -> None:
         self.options = options
-        self.loops = loops
-        self.display = Display(options.size, options.fps, options.scene, options.rotation_period_s)
+        self.pictures = pictures
+        self.display = Display(options.size, options.fps, options.scene, options.rotation_period_s, pictures)
         self.link = MediaLink(self.offline)
         self.files: dict[str, bytes] = {}
         self.settings = {"system accelerometer_rotation": "1", "system user_rotation": "0"}

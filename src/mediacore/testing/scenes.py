@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from mediacore.testing.lettering import Typesetter
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -70,32 +72,6 @@ BAR = (70, 158, 112)
 ACCENTS = ((140, 160, 100), (150, 100, 120), (170, 90, 140), (110, 170, 120), (160, 128, 110), (120, 140, 150))
 
 
-class _Typesetter:
-    """Lines of text-like signs: random 5x7 dot patterns, the same at every run."""
-
-    def __init__(self) -> None:
-        self._random = np.random.default_rng(7)
-        self._signs = self._random.random((48, 7, 5)) < 0.5
-
-    def line(self, planes: Planes, at: tuple[int, int], width: int, dot: int, luma: int) -> None:
-        """Sets words of 2 to 9 signs from (left, top) until ``width`` is used; a sign's dot is ``dot`` pixels."""
-        left, top = at
-        count = width // (dot * 6)
-        if count <= 0:
-            return
-        signs = self._signs[self._random.integers(0, len(self._signs), count)]
-        gap = 0
-        while gap < count:
-            gap += int(self._random.integers(2, 10))
-            signs[gap : gap + 1] = False
-            gap += 1
-        cells = np.zeros((7, count, 6), bool)
-        cells[:, :, :5] = signs.transpose(1, 0, 2)
-        ink = cells.reshape(7, count * 6).repeat(dot, axis=0).repeat(dot, axis=1)
-        target = planes.y[top : top + ink.shape[0], left : left + ink.shape[1]]
-        target[ink[: target.shape[0], : target.shape[1]]] = luma
-
-
 def _even(value: float) -> int:
     return int(value) // 2 * 2
 
@@ -103,7 +79,7 @@ def _even(value: float) -> int:
 def _paint_cards(planes: Planes) -> None:
     """A list of cards down the whole picture: accent, title and lines of text in each."""
     height, width = planes.y.shape
-    setter = _Typesetter()
+    setter = Typesetter()
     unit = max(8, _even(min(width, 720) / 36))
     dot = max(1, unit // 10)
     card_height = unit * 9
@@ -112,11 +88,11 @@ def _paint_cards(planes: Planes) -> None:
         planes.fill(left, top, right // 2 * 2, bottom, CARD)
         planes.fill(left + unit, top + unit, left + unit * 4, top + unit * 4, ACCENTS[number % len(ACCENTS)])
         text_left = left + unit * 5
-        setter.line(planes, (text_left, top + unit), (right - text_left) * 2 // 3, dot * 2, INK)
-        setter.line(planes, (text_left, top + unit * 3), (right - text_left) // 2, dot, PALE_INK[0])
+        setter.line(planes.y, (text_left, top + unit), (right - text_left) * 2 // 3, dot * 2, INK)
+        setter.line(planes.y, (text_left, top + unit * 3), (right - text_left) // 2, dot, PALE_INK[0])
         for line in range(3):
             length = (right - left - unit * 2) * (10 - line * 2 - number % 3) // 10
-            setter.line(planes, (left + unit, top + unit * 5 + line * dot * 10), length, dot, INK)
+            setter.line(planes.y, (left + unit, top + unit * 5 + line * dot * 10), length, dot, INK)
 
 
 def _paint_chrome(planes: Planes) -> int:
@@ -125,9 +101,9 @@ def _paint_chrome(planes: Planes) -> int:
     top, foot = _even(height / 8), _even(height / 14)
     planes.fill(0, 0, width, top, BAR)
     planes.fill(0, height - foot, width, height, CARD)
-    setter = _Typesetter()
+    setter = Typesetter()
     dot = max(1, min(width, height) // 240)
-    setter.line(planes, (_even(width / 18), top - dot * 12), width // 2, dot, CARD[0])
+    setter.line(planes.y, (_even(width / 18), top - dot * 12), width // 2, dot, CARD[0])
     side = _even(foot / 3)
     for part in (1, 3, 5):
         left = _even(width * part / 6 - side / 2)
@@ -143,7 +119,7 @@ class StaticScene:
     def __init__(self, width: int, height: int) -> None:
         self._planes = Planes.filled(width, height, PAPER)
         top = _paint_chrome(self._planes)
-        setter = _Typesetter()
+        setter = Typesetter()
         columns = 4 if width < height else 7
         pitch = width // columns
         side = _even(pitch * 0.55)
@@ -153,7 +129,7 @@ class StaticScene:
             for column in range(columns):
                 left = _even(column * pitch + (pitch - side) / 2)
                 self._planes.fill(left, y, left + side, y + side, ACCENTS[number % len(ACCENTS)])
-                setter.line(self._planes, (left, y + side + dot * 3), side, dot, INK)
+                setter.line(self._planes.y, (left, y + side + dot * 3), side, dot, INK)
                 number += 1
 
     def draw(self, into: Planes, frame_number: int) -> None:

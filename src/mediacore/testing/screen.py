@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mediacore.testing import barcode
-from mediacore.testing.scenes import Planes, TouchDots, build_scene
+from mediacore.testing.scenes import Planes, TouchDots
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from mediacore.testing.options import Scene as SceneName
     from mediacore.testing.scenes import Scene
+    from mediacore.testing.shared_pictures import SharedPictures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,9 +77,12 @@ class Display:
         fps: frames per second while the scene moves.
         scene: the scene's name.
         rotation_period_s: how often the scene ``rotation`` turns.
+        pictures: where scenes are painted.
     """
 
-    def __init__(self, size: tuple[int, int], fps: int, scene: SceneName, rotation_period_s: float) -> None:
+    def __init__(
+        self, size: tuple[int, int], fps: int, scene: SceneName, rotation_period_s: float, pictures: SharedPictures
+    ) -> None:
         self._natural_size = size
         self._fps = fps
         self._scene_name: SceneName = scene
@@ -92,7 +96,8 @@ class Display:
         self._frozen = False
         self._frame_number = 0
         self._picture: Picture | None = None
-        self._painted = asyncio.Lock()
+        self._pictures = pictures
+        self._changing = asyncio.Lock()
         self.rotation = 0
         """Quarter turns counted as Android does: 1 is 90 degrees."""
 
@@ -104,8 +109,7 @@ class Display:
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) as it is held now."""
-        width, height = self._natural_size
-        return (height, width) if self.rotation % 2 else (width, height)
+        return self._size(self.rotation)
 
     @property
     def fps(self) -> int:
@@ -126,18 +130,20 @@ class Display:
 
     async def show(self, scene: SceneName) -> None:
         """Switches to another scene."""
-        await self._paint(scene)
-        self._scene_name = scene
-        self._damage()
+        async with self._changing:
+            await self._paint(scene, self.rotation)
+            self._scene_name = scene
+            self._damage()
 
     async def rotate(self, rotation: int) -> None:
         """Turns the display to ``rotation`` quarter turns; fingers leave it."""
-        if rotation % 4 == self.rotation:
-            return
-        await self._paint(self._scene_name)
-        self.rotation = rotation % 4
-        self._touches.clear()
-        self._damage()
+        async with self._changing:
+            if rotation % 4 == self.rotation:
+                return
+            await self._paint(self._scene_name, rotation)
+            self.rotation = rotation % 4
+            self._touches.clear()
+            self._damage()
 
     def touch(self, pointer: int, x: float, y: float, *, down: bool) -> None:
         """Puts a finger at (x, y); ``down`` begins a new gesture, which wipes the dots of the last one off."""
@@ -155,7 +161,7 @@ class Display:
 
     async def watch(self) -> PictureFeed:
         """A new feed. It gets the frames drawn from now on: of a static screen, nothing until it changes."""
-        await self._paint(self._scene_name)
+        await self._paint(self._scene_name, self.rotation)
         if not self._feeds and self._damaged:
             self._draw()  # what changed while nobody looked is no news
         feed = PictureFeed()
@@ -170,14 +176,14 @@ class Display:
 
     async def snapshot(self) -> Picture:
         """What the screen shows now; drawn for the purpose unless a frame that still holds was drawn before."""
-        await self._paint(self._scene_name)
+        await self._paint(self._scene_name, self.rotation)
         if self._picture is not None and (self._frozen or self._holds(self._picture)):
             return self._picture
         return self._draw()
 
     async def run(self) -> None:
         """Draws until cancelled."""
-        await self._paint(self._scene_name)
+        await self._paint(self._scene_name, self.rotation)
         loop = asyncio.get_running_loop()
         start, period = loop.time(), 1 / self._fps
         self._wake()
@@ -189,19 +195,19 @@ class Display:
                 continue
             if self._scene_name == "rotation":
                 await self.rotate((self._frame_number + 1) // self._turn_every % 2)
-            picture = self._draw()
-            for feed in self._feeds:
-                feed.offer(picture)
+            self._draw()
 
     # -- inside
 
-    async def _paint(self, scene: SceneName) -> None:
-        """Has the scene painted for both ways of holding the display."""
+    def _size(self, rotation: int) -> tuple[int, int]:
         width, height = self._natural_size
-        async with self._painted:
-            for size in ((width, height), (height, width)):
-                if (scene, size) not in self._scenes:
-                    self._scenes[scene, size] = await asyncio.to_thread(build_scene, scene, *size)
+        return (height, width) if rotation % 2 else (width, height)
+
+    async def _paint(self, scene: SceneName, rotation: int) -> None:
+        """Has the scene ready for one way of holding the display."""
+        size = self._size(rotation)
+        if (scene, size) not in self._scenes:
+            self._scenes[scene, size] = await self._pictures.scene(scene, size)
 
     def _holds(self, picture: Picture) -> bool:
         """Whether the screen still looks like its last frame: nothing moved, or a feed has just got it."""
@@ -224,6 +230,7 @@ class Display:
             self._changed.clear()
 
     def _draw(self) -> Picture:
+        """Draws the next frame, for whoever asked and for all feeds."""
         width, height = self.size
         block = np.empty((height * 3 // 2, width), np.uint8)
         planes = Planes.of(block)
@@ -235,7 +242,9 @@ class Display:
         planes.u[: height // barcode.STRIP // 2 + 1] = 128
         planes.v[: height // barcode.STRIP // 2 + 1] = 128
         barcode.draw(planes.y, self._frame_number, time_us)
-        self._picture = Picture(block, self._frame_number, time_us, self.rotation)
+        self._picture = picture = Picture(block, self._frame_number, time_us, self.rotation)
         self._damaged = False
         self._wake()
-        return self._picture
+        for feed in self._feeds:
+            feed.offer(picture)
+        return picture

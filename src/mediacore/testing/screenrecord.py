@@ -198,7 +198,7 @@ async def _record_loop(phone: Phone, io: Io, options: RecordOptions, size: tuple
     display, fps = phone.display, phone.display.fps
     frames = max(1, round(phone.options.loop_s * fps))
     key = LoopKey(display.scene, display.size, size, fps, options.bitrate_bps, phone.options.profile, frames)
-    loop = phone.loops.get(key)
+    loop = await phone.pictures.loop(key)
     clock = asyncio.get_running_loop().time
     number, at, start = 0, 0, clock()
     with phone.recording():

@@ -1,14 +1,11 @@
-"""The device's shell: the services ``shell:``, ``shell,v2:`` and ``exec:`` and the program ``sh`` behind them.
+"""The program ``sh`` of a simulated device: runs the language of ``mediacore.testing.shell_syntax``.
 
-``shell,v2`` frames standard output, standard error and the exit code (AOSP adb: shell_protocol.h); ``shell:`` and
-``exec:`` send both outputs as they come and no exit code. Without a command line, or for ``sh`` alone, lines are read
-from standard input, so one shell can serve many commands. There is no terminal: ``pty`` is taken as ``raw``.
+Lines come from one command line or from standard input, so one shell can serve many commands.
 """
 
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -30,13 +27,9 @@ from mediacore.testing.shell_syntax import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from mediacore.testing.adb_transport import AdbStream, Service
     from mediacore.testing.shell_syntax import Redirect
 
-FRAME = struct.Struct("<BI")
-STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN = range(5)
-MAX_FRAME = 256 << 10
-"""Longest frame of shell,v2 that is sent; a longer one from the host breaks the protocol."""
+STDERR = 2
 PIPE_CHUNKS = 16
 MAX_FILE_BYTES = 16 << 20
 """Longest file that a redirection can write on the device."""
@@ -340,76 +333,3 @@ def _exit_code(args: list[str], status: int) -> int:
     if not args:
         return status
     return int(args[0]) & 255 if args[0].isdigit() else 1
-
-
-# ---------------------------------------------------------------- the services
-
-
-class _V2Source:
-    """Standard input out of the frames of shell,v2."""
-
-    def __init__(self, stream: AdbStream) -> None:
-        self._stream = stream
-        self._buffer = bytearray()
-        self._ended = False
-
-    async def read(self) -> bytes:
-        while not self._ended:
-            frame = self._next_frame()
-            if frame is None:
-                data = await self._stream.read()
-                self._ended = not data
-                self._buffer += data
-                continue
-            kind, payload = frame
-            if kind == STDIN and payload:
-                return payload
-            self._ended = kind == CLOSE_STDIN
-        return b""
-
-    def _next_frame(self) -> tuple[int, bytes] | None:
-        if len(self._buffer) < FRAME.size:
-            return None
-        kind, length = FRAME.unpack_from(self._buffer)
-        end = FRAME.size + length
-        if length > MAX_FRAME * 4:
-            self._stream.close()
-            return CLOSE_STDIN, b""
-        if len(self._buffer) < end:
-            return None
-        payload = bytes(self._buffer[FRAME.size : end])
-        del self._buffer[:end]
-        return kind, payload
-
-
-class _V2Sink:
-    """Standard output or error as frames of shell,v2."""
-
-    def __init__(self, stream: AdbStream, kind: int) -> None:
-        self._stream, self._kind = stream, kind
-
-    async def write(self, data: bytes) -> None:
-        for at in range(0, len(data), MAX_FRAME):
-            part = data[at : at + MAX_FRAME]
-            await self._stream.write(FRAME.pack(self._kind, len(part)) + part)
-
-
-def shell_service(make_shell: Callable[[], Shell], name: str) -> Service | None:
-    """The service of a name such as ``shell,v2,raw:echo x``; None if it is no shell service."""
-    head, separator, line = name.partition(":")
-    kind, *arguments = head.split(",")
-    if not separator or kind not in ("shell", "exec"):
-        return None
-
-    async def serve(stream: AdbStream) -> None:
-        framed = "v2" in arguments
-        if framed:
-            io = Io(LineSource(_V2Source(stream)), _V2Sink(stream, STDOUT), _V2Sink(stream, STDERR))
-        else:
-            io = Io(LineSource(stream), stream, stream)
-        shell = make_shell()
-        code = await (shell.run(line, io) if line else shell.run_lines(io))
-        if framed:
-            await stream.write(FRAME.pack(EXIT, 1) + bytes((code & 255,)))
-
-    return serve

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from mediacore.errors import SettingsError
 from mediacore.testing.control import MAX_LINE_BYTES, PhoneControl, serve_requests
-from mediacore.testing.loop_encoder import LoopShelf
 from mediacore.testing.options import DeviceOptions, Encode, Profile, Rotation, Scene
 from mediacore.testing.phone import Phone
+from mediacore.testing.shared_pictures import SharedPictures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,9 +124,9 @@ async def run(options: DeviceOptions, count: int, *, controlled: bool) -> None:
             loop.add_signal_handler(number, stop.set)
             stack.callback(loop.remove_signal_handler, number)
         phones = []
-        loops = LoopShelf()
+        pictures = SharedPictures()
         for each in options_of_each(options, count):
-            phone = Phone(each, loops)
+            phone = Phone(each, pictures)
             stack.push_async_callback(phone.close)
             await phone.start()
             phones.append(phone)

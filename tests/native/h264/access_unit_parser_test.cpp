@@ -14,9 +14,9 @@ using testing::annex_b;
 using testing::Buffer;
 using testing::from_hex;
 using testing::pps_nal;
+using testing::present;
 using testing::slice_nal;
 using testing::sps_nal;
-using testing::operator+;
 
 struct Unit {
   Buffer data;
@@ -84,10 +84,13 @@ Buffer varied_stream() {
   return stream;
 }
 
-Units parse(const Buffer& stream, const std::function<std::size_t()>& chunk) {
+// In chunks, with one more flush before the byte `flush_at`.
+Units parse(const Buffer& stream, const std::function<std::size_t()>& chunk, std::size_t flush_at = 0) {
   Units parsed;
   for (std::size_t at = 0; at < stream.size();) {
-    const std::size_t size = std::min(chunk(), stream.size() - at);
+    if (at == flush_at) parsed.flush();
+    const std::size_t end = at < flush_at ? flush_at : stream.size();
+    const std::size_t size = std::min(chunk(), end - at);
     parsed.push(Buffer(stream.begin() + static_cast<std::ptrdiff_t>(at),
                        stream.begin() + static_cast<std::ptrdiff_t>(at + size)));
     at += size;
@@ -117,16 +120,18 @@ TEST(AccessUnitParser, ChunkingChangesNothingInDamagedStreams) {
       const auto at = damaged.begin() + static_cast<std::ptrdiff_t>(random() % damaged.size());
       switch (random() % 4) {
         case 0: *at = static_cast<std::uint8_t>(random()); break;
-        case 1: damaged.erase(at, std::min(at + 1 + random() % 30, damaged.end())); break;
+        case 1: damaged.erase(at, std::min(at + 1 + static_cast<std::ptrdiff_t>(random() % 30), damaged.end())); break;
         case 2: damaged.insert(at, random() % 6, 0); break;
         default: damaged.insert(at, {0, 0, 1, static_cast<std::uint8_t>(0x60 | (random() % 32))}); break;
       }
     }
-    const Units whole = parse(damaged, [&] { return damaged.size(); });
-    const Units chunked = parse(damaged, [&] { return 1 + random() % 60; });
+    const std::size_t flush_at = random() % damaged.size();
+    const Units whole = parse(damaged, [&] { return damaged.size(); }, flush_at);
+    const Units chunked = parse(damaged, [&] { return 1 + random() % 60; }, flush_at);
     ASSERT_EQ(chunked.units, whole.units) << round;
     ASSERT_EQ(chunked.stats().corrupt, whole.stats().corrupt);
     ASSERT_EQ(chunked.stats().dropped, whole.stats().dropped);
+    ASSERT_EQ(chunked.stats().cut_units, whole.stats().cut_units);
     ASSERT_EQ(chunked.stats().skipped_bytes, whole.stats().skipped_bytes);
   }
 }
@@ -282,7 +287,7 @@ TEST(AccessUnitParser, TooManyNalUnitsAreALimitToo) {
   Units parsed({.nal_units = 10});
   Buffer flood;
   for (int i = 0; i < 25; ++i) flood = flood + annex_b({{0x0C, 0x80}});
-  EXPECT_EQ(parsed.push(flood)->code, ErrorCode::too_many_nal_units);
+  EXPECT_EQ(present(parsed.push(flood)).code, ErrorCode::too_many_nal_units);
   EXPECT_FALSE(parsed.push(kKeyUnit, true));
   EXPECT_EQ(parsed.units.size(), 1U);
 }
@@ -296,7 +301,7 @@ TEST(AccessUnitParser, AFloodOfZerosIsCountedNotKept) {
   // Zeros that turn out to be payload count like payload.
   parsed.push(annex_b({slice_nal({.frame_num = 2})}));
   parsed.push(Buffer(10'000, 0));
-  EXPECT_EQ(parsed.push({5})->code, ErrorCode::access_unit_too_large);
+  EXPECT_EQ(present(parsed.push({5})).code, ErrorCode::access_unit_too_large);
 }
 
 class FlushTest : public ::testing::Test {

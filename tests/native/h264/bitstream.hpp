@@ -1,8 +1,11 @@
 // Small bitstreams, field by field, for the tests: parameter sets and slices that hold a header and some payload.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -37,7 +40,7 @@ struct SpsFields {
   std::uint32_t ref_frames = 1;
   std::uint32_t poc_type = 2;
   bool frame_mbs_only = true;
-  std::vector<std::uint32_t> crop{};  // left, right, top, bottom
+  std::array<std::uint32_t, 4> crop{0, 0, 0, 0};  // left, right, top, bottom
 };
 
 inline Buffer sps_nal(const SpsFields& fields = {}) {
@@ -56,8 +59,11 @@ inline Buffer sps_nal(const SpsFields& fields = {}) {
   out.flag(fields.frame_mbs_only);
   if (!fields.frame_mbs_only) out.flag(false);  // mb_adaptive_frame_field_flag
   out.flag(true);                               // direct_8x8_inference_flag
-  out.flag(fields.crop.size() != 0);
-  for (const std::uint32_t offset : fields.crop) out.ue(offset);
+  const bool crop = std::ranges::any_of(fields.crop, [](std::uint32_t offset) { return offset != 0; });
+  out.flag(crop);
+  if (crop) {
+    for (const std::uint32_t offset : fields.crop) out.ue(offset);
+  }
   out.flag(false);  // vui_parameters_present_flag
   return nal_of(0x67, out);
 }
@@ -123,9 +129,21 @@ inline Buffer annex_b(std::initializer_list<Buffer> nals) {
   return stream;
 }
 
-inline Buffer operator+(Buffer left, const Buffer& right) {
+// The value that a test has made sure of; throws if it is not there.
+template <class T>
+const T& present(const std::optional<T>& value) {
+  if (!value) throw std::bad_optional_access();
+  return *value;
+}
+
+}  // namespace mediacore::h264::testing
+
+namespace mediacore::h264 {
+
+// Here, where the tests are, since streams are plain vectors.
+inline testing::Buffer operator+(testing::Buffer left, const testing::Buffer& right) {
   left.insert(left.end(), right.begin(), right.end());
   return left;
 }
 
-}  // namespace mediacore::h264::testing
+}  // namespace mediacore::h264

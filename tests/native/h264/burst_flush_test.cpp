@@ -44,7 +44,19 @@ TEST_F(BurstFlushTest, IsCautiousWithTheFirstUnitsOnly) {
   EXPECT_EQ(flush_.idle_us(), 50'000);
   learn();
   EXPECT_EQ(flush_.idle_us(), 1'000);
-  EXPECT_EQ(*deadline_, now_us_ + 1'000);
+  EXPECT_EQ(deadline_, now_us_ + 1'000);
+}
+
+TEST_F(BurstFlushTest, ANewStreamOfTheSameLinkKnowsItsPauses) {
+  learn();
+  read(5'000, kPart);
+  read(33'000, kUnit);
+  BurstFlush other = flush_.for_new_stream();
+  EXPECT_EQ(other.idle_us(), flush_.idle_us());
+  EXPECT_EQ(other.observe(now_us_, {}), std::nullopt);
+  EXPECT_EQ(other.observe(now_us_ + 90'000, kPart), now_us_ + 90'000 + other.idle_us());
+  EXPECT_EQ(other.idle_us(), flush_.idle_us());
+  EXPECT_EQ(other.wrong_flushes(), 0U);
 }
 
 TEST_F(BurstFlushTest, HasNoDeadlineWhenNothingCame) {

@@ -10,6 +10,7 @@ namespace {
 
 using testing::Buffer;
 using testing::from_hex;
+using testing::present;
 using testing::sps_nal;
 
 TEST(LowDelaySps, AddsAVuiAsLibwebrtcDoes) {
@@ -26,30 +27,39 @@ TEST(LowDelaySps, ChangesTwoFieldsOfARealOneAndIsAFixedPoint) {
   const auto rewritten = low_delay_sps(nal);
   ASSERT_TRUE(rewritten);
   EXPECT_EQ(*low_delay_sps(*rewritten), *rewritten);
-  auto before = *parse_sps(nal);
+  auto wanted = *parse_sps(nal);
+  Vui vui = present(wanted.vui);
+  BitstreamRestriction restriction = present(vui.bitstream_restriction);
+  restriction.max_num_reorder_frames = 0;
+  vui.bitstream_restriction = restriction;
+  wanted.vui = vui;
   const auto after = parse_sps(*rewritten);
   ASSERT_TRUE(after);
-  before.vui->bitstream_restriction->max_num_reorder_frames = 0;
-  EXPECT_EQ(*after, before);
+  EXPECT_EQ(*after, wanted);
 }
 
 TEST(LowDelaySps, KeepsTheStopBit) {
   const auto rewritten = low_delay_sps(sps_nal());
   ASSERT_TRUE(rewritten);
   EXPECT_NE(rewritten->back(), 0);
-  EXPECT_EQ(parse_sps(*rewritten)->vui->bitstream_restriction->max_dec_frame_buffering, 1U);
+  const auto sps = parse_sps(*rewritten);
+  ASSERT_TRUE(sps);
+  EXPECT_EQ(present(present(sps->vui).bitstream_restriction).max_dec_frame_buffering, 1U);
 }
 
 TEST(LowDelaySps, WritesTheColourThatIsWanted) {
   const auto rewritten = low_delay_sps(sps_nal(), SpsColour{1, 1, 1, true});
   ASSERT_TRUE(rewritten);
   const auto sps = parse_sps(*rewritten);
-  EXPECT_TRUE(sps->vui->video_full_range_flag);
-  EXPECT_EQ(sps->vui->colour_primaries, 1);
-  EXPECT_EQ(sps->vui->matrix_coefficients, 1);
+  ASSERT_TRUE(sps);
+  EXPECT_TRUE(present(sps->vui).video_full_range_flag);
+  EXPECT_EQ(present(sps->vui).colour_primaries, 1);
+  EXPECT_EQ(present(sps->vui).matrix_coefficients, 1);
   const auto back = low_delay_sps(*rewritten, SpsColour{});
   ASSERT_TRUE(back);
-  EXPECT_FALSE(parse_sps(*back)->vui->video_signal_type_present_flag);
+  const auto plain = parse_sps(*back);
+  ASSERT_TRUE(plain);
+  EXPECT_FALSE(present(plain->vui).video_signal_type_present_flag);
 }
 
 TEST(LowDelaySps, RefusesACutVui) {

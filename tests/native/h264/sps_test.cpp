@@ -10,6 +10,7 @@ namespace {
 using testing::Buffer;
 using testing::from_hex;
 using testing::nal_of;
+using testing::present;
 using testing::sps_nal;
 using testing::SpsFields;
 
@@ -25,11 +26,11 @@ TEST(Sps, ReadsEveryPartOfARealOne) {
   EXPECT_EQ(sps->max_num_ref_frames, 4);
   EXPECT_EQ(sps->log2_max_pic_order_cnt_lsb, 6);
   EXPECT_EQ(sps->fps(), 30.0);
-  ASSERT_TRUE(sps->vui);
-  EXPECT_TRUE(sps->vui->video_full_range_flag);
-  ASSERT_TRUE(sps->vui->bitstream_restriction);
-  EXPECT_EQ(sps->vui->bitstream_restriction->max_num_reorder_frames, 2U);
-  EXPECT_EQ(sps->vui->bitstream_restriction->max_dec_frame_buffering, 4U);
+  const Vui& vui = present(sps->vui);
+  EXPECT_TRUE(vui.video_full_range_flag);
+  const BitstreamRestriction& restriction = present(vui.bitstream_restriction);
+  EXPECT_EQ(restriction.max_num_reorder_frames, 2U);
+  EXPECT_EQ(restriction.max_dec_frame_buffering, 4U);
   EXPECT_FALSE(sps->vui_truncated);
 }
 

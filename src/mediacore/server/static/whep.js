@@ -123,8 +123,9 @@ export class WhepSession {
     this.#over = true;
     this.#abort?.(new WhepError("closed", { code: "closed" }));
     clearTimeout(this.#timer);
-    this.#channel.onclose = null;
-    this.#pc.onconnectionstatechange = null;
+    // Nothing that still arrives may be taken for a word of the session that comes after this one.
+    this.#channel.onmessage = this.#channel.onclose = null;
+    this.#pc.ontrack = this.#pc.onconnectionstatechange = null;
     // The request first: closing the connection tells the service the same, and the address would be gone already.
     const tell = tellService && this.#resource !== null;
     const ended = tell ? this.#delete(this.#resource) : Promise.resolve();
