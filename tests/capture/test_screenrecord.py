@@ -11,6 +11,7 @@ import pytest
 
 from mediacore.adb.client import AdbClient
 from mediacore.capture.screenrecord import ScreenRecord
+from mediacore.control.messages import Touch, TouchAction
 from mediacore.errors import DeviceDisconnectedError, DeviceNotFoundError, MediacoreError
 from mediacore.h264 import AccessUnitParser
 from mediacore.media import Applied, Packet, StreamDescription, Target
@@ -112,9 +113,21 @@ async def test_a_turned_display_gives_a_new_size_before_its_first_packet() -> No
 
 async def test_a_static_screen_gives_nothing_until_it_changes() -> None:
     async with captured("static") as (device, _, sink):
+        await device.wait_for_recordings(1)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(sink.packets.get(), 0.7)
         await device.touch(100, 300)
+        (packet,) = await sink.take(1)
+        assert packet.is_key
+
+
+async def test_a_touch_reaches_a_still_screen_before_any_picture() -> None:
+    """It used to be dropped: without a picture there was no size to map it from."""
+    async with captured("static") as (device, source, sink):
+        await device.wait_for_recordings(1)
+        assert source.description is None
+        assert source.control is not None
+        await source.control.send(Touch(TouchAction.DOWN, 1, 32_768, 32_768, 65_535, *SIZE))
         (packet,) = await sink.take(1)
         assert packet.is_key
 

@@ -292,9 +292,11 @@ class ScreenRecord:
     # ------------------------------------------------------------------------------------ looking after it
 
     def _mapping(self) -> PictureMapping | None:
-        if self._description is None or self._display is None:
+        if self._display is None:
             return None
-        return PictureMapping(self._description.size, self._display.size)
+        # Before the first picture the viewer sees the screenshot, and touching it may be what makes something move.
+        picture = self._description.size if self._description is not None else self._display.size
+        return PictureMapping(picture, self._display.size)
 
     async def _watch_rotation(self) -> None:
         while True:
