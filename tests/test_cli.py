@@ -1,5 +1,6 @@
 """The command line: what each command says and which code it ends with."""
 
+import contextlib
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ import pytest
 from mediacore import doctor
 from mediacore.cli import parse_bitrate, parse_size, run
 from mediacore.errors import AdbNotFoundError, DependencyMismatchError, NoLocalAddressError, SettingsError
+from mediacore.server.stop_signals import REPEAT_S
 from mediacore.settings import AdbSettings
 
 
@@ -230,22 +232,33 @@ def test_the_demo_shows_moving_pictures_and_ends_by_itself() -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]], ids=["once", "twice"])
-def test_no_process_is_left_behind(signals: list[signal.Signals]) -> None:
+@pytest.mark.parametrize("in_order", [True, False])
+def test_no_process_is_left_behind(in_order: bool) -> None:
+    """Two devices and an adb server end with the program, also when they hang and a second signal cuts that short."""
     process = start("serve", "--port", "0", "--simulate", "2")
+    children: dict[int, int] = {}
     try:
         url_of(process)
-        descriptors = [os.pidfd_open(int(child)) for child in children_of(process.pid)]
-        assert len(descriptors) == 3  # two devices and an adb server
+        children = {pid: os.pidfd_open(pid) for pid in children_of(process.pid)}
+        assert len(children) == 3
+        if not in_order:
+            for descriptor in children.values():
+                signal.pidfd_send_signal(descriptor, signal.SIGSTOP)
     finally:
-        for number in signals:
-            process.send_signal(number)
-        process.communicate(timeout=20)
-    for descriptor in descriptors:
+        process.send_signal(signal.SIGTERM)
+        if not in_order:
+            time.sleep(REPEAT_S * 1.5)  # sooner, it would be the same signal
+            process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == (0 if in_order else 130), errors
+    for descriptor in children.values():
+        if not in_order:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, signal.SIGCONT)
         assert select.select([descriptor], [], [], 5)[0], "a child is still there"
         os.close(descriptor)
 
 
-def children_of(pid: int) -> set[str]:
+def children_of(pid: int) -> set[int]:
     """The children of all threads of a process."""
-    return {child for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()}
+    return {int(each) for path in Path(f"/proc/{pid}/task").glob("*/children") for each in path.read_text().split()}

@@ -74,11 +74,23 @@ def test_the_first_signal_ends_in_order() -> None:
     assert rest(process) == (0, "closing\nclosed\n")
 
 
+def test_a_signal_that_is_sent_twice_at_once_is_one() -> None:
+    """``timeout`` signals its child and then the child's group: an orderly end was never possible under it."""
+    process = start(10, 0.5)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "closing\n"
+    process.send_signal(signal.SIGTERM)
+    assert rest(process) == (0, "closed\n")
+
+
 def test_the_second_signal_ends_at_once() -> None:
     process = start(60, 60)
     process.send_signal(signal.SIGINT)
     assert process.stdout is not None
     assert process.stdout.readline() == "closing\n"
+    time.sleep(stop_signals.REPEAT_S * 1.5)  # sooner, it would be the same signal
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     code, output = rest(process)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+REPEAT_S: Final = 0.3
+"""A signal that comes again within this time is the same one: ``timeout``(1) sends it to its child and then to its
+whole process group, and so twice to the child."""
 SHUTDOWN_S: Final = 10.0
 """What an orderly end may take as a whole; past it the process ends as after a second signal."""
 ENDED_AT_ONCE: Final = 130
@@ -43,16 +46,18 @@ def run_until_signalled(work: Callable[[], Coroutine[None, None, int]]) -> int:
 async def _cancelled_by_signals(work: Callable[[], Coroutine[None, None, int]]) -> int:
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work())
-    signalled = False
+    signalled_s: float | None = None
 
     def end_now() -> None:
         raise _EndNow
 
     def received(number: signal.Signals) -> None:
-        nonlocal signalled
-        if signalled:
-            end_now()
-        signalled = True
+        nonlocal signalled_s
+        if signalled_s is not None:
+            if loop.time() - signalled_s > REPEAT_S:
+                end_now()
+            return
+        signalled_s = loop.time()
         log.info("%s: ending in order; a second signal ends at once", number.name)
         loop.call_later(SHUTDOWN_S, end_now)
         task.cancel()
