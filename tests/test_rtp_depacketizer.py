@@ -4,7 +4,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediacore.errors import BitstreamError
@@ -217,6 +217,7 @@ HEADS = st.sampled_from(
 
 
 @pytest.mark.parametrize("depacketizer", ALL)
+@settings(deadline=None)
 @given(pushes=PUSHES, heads=st.lists(HEADS, min_size=30, max_size=30))
 def test_any_payloads_give_frames_or_the_one_error(depacketizer: Any, pushes: list[Any], heads: list[bytes]) -> None:
     receiver, number, timestamp, taken = depacketizer(200), 65520, 0, 0

@@ -3,7 +3,7 @@
 import gc
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mediacore.errors import BitstreamError
@@ -181,6 +181,7 @@ NALS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(NALS, st.integers(5, 400), st.booleans(), st.data())
 def test_nothing_is_lost_and_no_payload_is_too_large(
     nals: list[bytes], limit: int, balanced: bool, data: st.DataObject
@@ -201,6 +202,7 @@ def test_nothing_is_lost_and_no_payload_is_too_large(
     assert put_together(payloads) == unit(*nals)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([5, 64, 1200]), st.integers(0, 1))
 @example(CODE * 40, 5, 1)
 @example(CODE + b"\x65\0\0\3", 5, 1)

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 from aiortc import rtp as aiortc_rtp
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediacore.errors import BitstreamError
@@ -120,6 +120,7 @@ PACKETS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(PACKETS)
 def test_aiortc_reads_and_writes_the_same(packet: RtpPacket) -> None:
     data = write_packet(packet, IDS)
@@ -137,6 +138,7 @@ def test_aiortc_reads_and_writes_the_same(packet: RtpPacket) -> None:
     assert (back.payload, back.csrcs, back.padding_bytes) == (packet.payload, packet.csrcs, packet.padding_bytes)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80), st.booleans())
 def test_any_bytes_are_a_packet_or_the_one_error(data: bytes, headed: bool) -> None:
     data = (b"\x90" + data) if headed else data
