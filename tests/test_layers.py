@@ -149,7 +149,9 @@ def test_media_types_load_pyav_only_when_asked() -> None:
     )
 
 
-@pytest.mark.parametrize("module", ["mediacore", "mediacore.h264", "mediacore.rtp", "mediacore.sessions", "mediacore.media"])
+@pytest.mark.parametrize(
+    "module", ["mediacore", "mediacore.h264", "mediacore.rtp", "mediacore.sessions", "mediacore.media"]
+)
 def test_native_faces_load_no_library(module: str) -> None:
     heavy = "{'aiortc', 'aioice', 'av', 'aiohttp', 'adbutils', 'numpy', 'typer'}"
     program = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
