@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 FIRST_PICTURE_S = 10.0
 """The built-in viewer must have its first picture by then."""
+REPORT_S = 1.0
+"""How often the built-in viewer tells the server what it sees."""
 
 
 @contextlib.asynccontextmanager
@@ -39,12 +42,25 @@ async def show_to_built_in_viewer(url: str, serial: str, seconds: float, console
         async with BuiltInViewer(f"{url}/api/v1/devices/{quote(serial, safe='')}/whep") as viewer:
             console.print(f"A built-in viewer without a browser watches {serial} for {seconds:g} s.", highlight=False)
             await viewer.wait_frames(1, FIRST_PICTURE_S)
-            await asyncio.sleep(seconds)
+            await _watch(viewer, seconds)
     except ViewerError as error:
         console.print(f"The built-in viewer saw nothing: {error}", highlight=False)
         return 1
     console.print(_judgement(viewer), highlight=False)
     return 0 if viewer.moves > 0 else 1
+
+
+async def _watch(viewer: BuiltInViewer, seconds: float) -> None:
+    """Let pictures come, and report them each second as the page does, so that the live line tells their latency."""
+    end = asyncio.get_running_loop().time() + seconds
+    frames = viewer.frames
+    while (left := end - asyncio.get_running_loop().time()) > 0:
+        await asyncio.sleep(min(REPORT_S, left))
+        latency_ms = viewer.latency_ms(50)
+        if viewer.channel_open and latency_ms is not None:
+            report = {"fps": (viewer.frames - frames) / REPORT_S, "latency_ms": latency_ms}
+            viewer.send(json.dumps({"v": 1, "type": "stats", **report}))
+        frames = viewer.frames
 
 
 def _judgement(viewer: BuiltInViewer) -> str:
