@@ -323,13 +323,18 @@ class ParameterSets:
 class BurstFlush:
     """When to flush a stream without frame boundaries. Times are µs of any monotonic clock.
 
-    The first four units wait `max_idle_us`, later ones `idle_us`, or one and a half times the longest pause that was
-    seen inside an access unit (up to `max_idle_us`; forgotten by a quarter per 128 units).
+    The first eight units wait `max_idle_us`, and so do eight after a flush that came too early. Others wait `idle_us`,
+    or one and a half times the longest pause inside an access unit that is to be expected, up to `max_idle_us`: one
+    that stayed alone is expected for 3 s, one that comes back within 20 s for as long as it does.
     """
 
     def __init__(self, idle_us: int = 2000, max_idle_us: int = 50_000) -> None: ...
     def observe(self, now_us: int, data: Buffer) -> int | None:
-        """Bytes were read at `now_us`. Return when to flush if none follow; None if nothing came since a flush."""
+        """Bytes were read at `now_us`, or none were there. Return when to flush if none follow.
+
+        None if nothing came since a flush. Bytes that are read long after a deadline at which the caller did not look
+        teach nothing: they may have come at any time.
+        """
     def flushed(self, now_us: int) -> None:
         """The parser gave a unit by a flush at `now_us`. If that was before the deadline it cannot count as wrong."""
     def for_new_stream(self) -> BurstFlush:

@@ -9,7 +9,8 @@ says when the stream has gone idle and the unit may be taken with ``AccessUnitPa
     deadline_us = burst.observe(now_us, data)     # on data
     units = parser.push(data)
 
-    unit = parser.flush()                         # when the deadline has passed, and one more read gave nothing
+    burst.observe(now_us, b"")                    # when the deadline has passed, and one more read gave nothing
+    unit = parser.flush()
     if unit is not None:
         burst.flushed(now_us)
 

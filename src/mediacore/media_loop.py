@@ -139,9 +139,10 @@ class SourceReader:
         self._readable()
         if self._closed or self.bytes_received != received:
             return
+        now_us = monotonic_us()
+        self._flush.observe(now_us, b"")
         unit = self._parser.flush()
         if unit is not None:
-            now_us = monotonic_us()
             self._flush.flushed(now_us)
             first_us = self._first_byte_us
             self._first_byte_us = None

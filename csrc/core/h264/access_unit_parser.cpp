@@ -89,8 +89,9 @@ void AccessUnitParser::scan(Bytes data, std::size_t leading_zeros) {
     take_zeros(zeros_);
   }
   zeros_ = 0;
+  StartCodes codes(data, begin);
   while (true) {
-    const std::size_t code = find_start_code(data, begin);
+    const std::size_t code = codes.next();
     const Bytes between = data.subspan(begin, code - begin);
     const std::size_t zeros = count_trailing_zeros(between);
     take(between.first(between.size() - zeros));
@@ -293,11 +294,12 @@ void AccessUnitParser::read_parameter_set() {
   }
 }
 
-bool AccessUnitParser::has_room(std::size_t bytes, std::size_t data_offset) {
+// `data_offset`: where the bytes stand in the data of this push; none if they are of earlier ones.
+bool AccessUnitParser::has_room(std::size_t bytes, std::optional<std::size_t> data_offset) {
   if (unit_.discarding) return false;
   const std::size_t room = limits_.access_unit_bytes - std::min(unit_size(), limits_.access_unit_bytes);
   if (bytes <= room) return true;
-  pass_limit(ErrorCode::access_unit_too_large, data_offset + room);
+  pass_limit(ErrorCode::access_unit_too_large, data_offset ? *data_offset + room : 0);
   return false;
 }
 
@@ -313,13 +315,13 @@ void AccessUnitParser::add(Bytes bytes) {
 }
 
 void AccessUnitParser::add_copy(Bytes bytes) {
-  if (!has_room(bytes.size(), 0)) return;
+  if (!has_room(bytes.size(), std::nullopt)) return;
   keep_run();
   kept_.append(bytes, limits_.access_unit_bytes);
 }
 
 void AccessUnitParser::add_zeros(std::size_t count) {
-  if (!has_room(count, 0)) return;
+  if (!has_room(count, std::nullopt)) return;
   keep_run();
   kept_.append_zeros(count, limits_.access_unit_bytes);
 }

@@ -153,7 +153,7 @@ class AccessUnitParser {
   void read_parameter_set();
 
   std::size_t unit_size() const noexcept { return kept_.size() + run_.size(); }
-  bool has_room(std::size_t bytes, std::size_t data_offset);
+  bool has_room(std::size_t bytes, std::optional<std::size_t> data_offset);
   void add(std::span<const std::uint8_t> bytes);
   void add_copy(std::span<const std::uint8_t> bytes);
   void add_zeros(std::size_t count);

@@ -1,6 +1,8 @@
 #include "core/h264/burst_flush.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 
 namespace mediacore::h264 {
 namespace {
@@ -16,8 +18,13 @@ BurstFlush::BurstFlush(std::int64_t idle_us, std::int64_t max_idle_us) noexcept
     : configured_us_(std::max<std::int64_t>(idle_us, 0)), most_us_(std::max(max_idle_us, configured_us_)) {}
 
 std::optional<std::int64_t> BurstFlush::observe(std::int64_t now_us, std::span<const std::uint8_t> data) noexcept {
-  if (!data.empty()) {
-    const std::int64_t gap = begun_ ? std::max<std::int64_t>(now_us - last_us_, 0) : 0;
+  if (data.empty()) {
+    looked_ = looked_ || now_us >= last_us_ + idle_us();
+  } else {
+    std::int64_t gap = begun_ ? std::max<std::int64_t>(now_us - last_us_, 0) : 0;
+    fade_us_ += std::min(gap, kStillUs);
+    if (!looked_ && gap > idle_us() + kPunctualUs) gap = 0;
+    looked_ = false;
     if (seen_ == Seen::everything) {
       seen_ = Seen::zeros;
       gap_us_ = gap;
@@ -38,20 +45,19 @@ std::optional<std::int64_t> BurstFlush::observe(std::int64_t now_us, std::span<c
 void BurstFlush::flushed(std::int64_t now_us) noexcept {
   if (pending_ && now_us >= last_us_ + idle_us()) after_flush_ = true;
   pending_ = false;
+  looked_ = true;
 }
 
 BurstFlush BurstFlush::for_new_stream() const noexcept {
   BurstFlush other(configured_us_, most_us_);
-  other.recent_us_ = recent_us_;
-  other.held_us_ = held_us_;
-  other.units_ = units_;
+  other.lengths_ = lengths_;
+  other.cautious_units_ = cautious_units_;
   return other;
 }
 
 std::int64_t BurstFlush::idle_us() const noexcept {
-  if (units_ < kCautiousUnits) return most_us_;
-  const std::int64_t longest = std::max(recent_us_, held_us_);
-  return std::clamp(longest * kMarginNumerator / kMarginDenominator, configured_us_, most_us_);
+  if (cautious_units_ > 0) return most_us_;
+  return std::clamp(expected_us() * kMarginNumerator / kMarginDenominator, configured_us_, most_us_);
 }
 
 void BurstFlush::look_at_beginning(std::span<const std::uint8_t> data) noexcept {
@@ -95,19 +101,43 @@ void BurstFlush::look_at_nal_header(std::uint8_t byte) noexcept {
 void BurstFlush::begins_unit() noexcept {
   seen_ = Seen::everything;
   after_flush_ = false;
-  ++units_;
-  if (units_ % kMemoryUnits == 0) {
-    held_us_ = std::max(recent_us_, held_us_ - held_us_ / 4);
-    recent_us_ = 0;
-  }
+  if (cautious_units_ > 0) --cautious_units_;
+  const double kept = std::exp(-static_cast<double>(fade_us_) / kFadeUs);
+  for (Length& length : lengths_) length.units *= kept;
+  fade_us_ = 0;
+  counted_ = 0;
 }
 
 void BurstFlush::continues_unit() noexcept {
   seen_ = Seen::everything;
   if (!begun_) return;
-  recent_us_ = std::max(recent_us_, std::min(gap_us_, most_us_));
-  if (after_flush_) ++wrong_flushes_;
+  count(std::min(gap_us_, most_us_));
+  if (after_flush_) {
+    ++wrong_flushes_;
+    cautious_units_ = kCautiousUnits;
+  }
   after_flush_ = false;
+}
+
+// A pause inside a unit. However many of them a unit has, it counts as one unit with the longest of them.
+void BurstFlush::count(std::int64_t pause_us) noexcept {
+  if (pause_us <= 0) return;
+  const auto at = std::lower_bound(kLengthsUs.begin(), std::prev(kLengthsUs.end()), pause_us) - kLengthsUs.begin();
+  const auto index = static_cast<std::size_t>(at);
+  Length& own = lengths_[index];
+  own.longest_us = own.units < kExpected ? pause_us : std::max(own.longest_us, pause_us);
+  for (; counted_ <= index; ++counted_) {
+    Length& length = lengths_[counted_];
+    length.units = std::min(length.units + 1, kMostUnits);
+  }
+}
+
+// The longest pause that is to be expected. A length that no pause had has the count of the next longer one, so the one
+// found here had some.
+std::int64_t BurstFlush::expected_us() const noexcept {
+  const auto expected = [](const Length& length) { return length.units >= kExpected; };
+  const auto found = std::find_if(lengths_.rbegin(), lengths_.rend(), expected);
+  return found == lengths_.rend() ? 0 : found->longest_us;
 }
 
 }  // namespace mediacore::h264

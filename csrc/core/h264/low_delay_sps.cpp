@@ -1,6 +1,7 @@
 #include "core/h264/low_delay_sps.hpp"
 
 #include "core/h264/bit_writer.hpp"
+#include "core/h264/nal_unit.hpp"
 #include "core/h264/sps.hpp"
 
 namespace mediacore::h264 {
@@ -96,14 +97,17 @@ void write_new_vui(BitWriter& out, const Sps& sps, const SignalType& type) {
   write_restriction(out, sps);
 }
 
-// The stop bit, if the source has one after its last field; what follows is padding.
+// The stop bit, if the source has one after its last field; what follows is padding. In a subset SPS the fields of the
+// extension stand before it (7.3.2.1.3), and the stop bit is the last one that is set.
 void write_trailing_bits(BitWriter& out, std::span<const std::uint8_t> rbsp, std::size_t end) {
+  const bool has_extension = parse_nal_header(rbsp[0]).type == NalType::subset_sps;
+  std::size_t copy_end = end;
   for (std::size_t bit = end; bit < rbsp.size() * 8; ++bit) {
-    if (((rbsp[bit / 8] >> (7 - bit % 8)) & 1) != 0) {
-      out.copy(rbsp, end, bit + 1);
-      return;
-    }
+    if (((rbsp[bit / 8] >> (7 - bit % 8)) & 1) == 0) continue;
+    copy_end = bit + 1;
+    if (!has_extension) break;
   }
+  out.copy(rbsp, end, copy_end);
 }
 
 }  // namespace

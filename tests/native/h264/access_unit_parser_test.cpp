@@ -283,6 +283,16 @@ TEST(AccessUnitParser, TooManyBytesAreReportedOnceAndResyncedFrom) {
   }
 }
 
+// The offset was counted from the room that was left, and could lie beyond the data.
+TEST(AccessUnitParser, ALimitPassedByEarlierBytesIsReportedAtTheBeginning) {
+  Units parsed({.access_unit_bytes = 1000});
+  parsed.push(kKeyUnit + annex_b({slice_nal({.frame_num = 1})}));
+  parsed.push(Buffer(2000, 0));
+  const ParseError error = present(parsed.push({5}));
+  EXPECT_EQ(error.code, ErrorCode::access_unit_too_large);
+  EXPECT_EQ(error.byte_offset, 0U);
+}
+
 TEST(AccessUnitParser, TooManyNalUnitsAreALimitToo) {
   Units parsed({.nal_units = 10});
   Buffer flood;

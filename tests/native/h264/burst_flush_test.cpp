@@ -30,8 +30,14 @@ class BurstFlushTest : public ::testing::Test {
     return delay;
   }
 
+  // Ends the caution, at the beginning or after a wrong flush.
   void learn() {
-    for (std::uint64_t i = 0; i <= BurstFlush::kCautiousUnits; ++i) read(33'000, kUnit);
+    for (unsigned i = 0; i <= BurstFlush::kCautiousUnits; ++i) read(33'000, kUnit);
+  }
+
+  // Units without pauses at 60 fps.
+  void run_smoothly(int seconds) {
+    for (int i = 0; i < 60 * seconds; ++i) read(16'667, kUnit);
   }
 
   BurstFlush flush_{1'000, 50'000};
@@ -50,12 +56,13 @@ TEST_F(BurstFlushTest, IsCautiousWithTheFirstUnitsOnly) {
 TEST_F(BurstFlushTest, ANewStreamOfTheSameLinkKnowsItsPauses) {
   learn();
   read(5'000, kPart);
-  read(33'000, kUnit);
+  EXPECT_EQ(flush_.for_new_stream().idle_us(), 50'000) << "as cautious";
+  learn();
   BurstFlush other = flush_.for_new_stream();
-  EXPECT_EQ(other.idle_us(), flush_.idle_us());
+  EXPECT_EQ(other.idle_us(), 7'500);
   EXPECT_EQ(other.observe(now_us_, {}), std::nullopt);
-  EXPECT_EQ(other.observe(now_us_ + 90'000, kPart), now_us_ + 90'000 + other.idle_us());
-  EXPECT_EQ(other.idle_us(), flush_.idle_us());
+  EXPECT_EQ(other.observe(now_us_ + 90'000, kPart), now_us_ + 90'000 + 7'500);
+  EXPECT_EQ(other.idle_us(), 7'500);
   EXPECT_EQ(other.wrong_flushes(), 0U);
 }
 
@@ -77,11 +84,23 @@ TEST_F(BurstFlushTest, AWrongFlushIsCountedAndLengthens) {
   learn();
   read(5'000, kPart);
   EXPECT_EQ(flush_.wrong_flushes(), 1U);
+  learn();
   EXPECT_EQ(flush_.idle_us(), 7'500);
-  read(30'000, kUnit);
   read(7'000, kPart);
   EXPECT_EQ(flush_.wrong_flushes(), 1U);
   EXPECT_EQ(flush_.idle_us(), 10'500);
+}
+
+TEST_F(BurstFlushTest, IsCautiousAgainAfterAWrongFlush) {
+  learn();
+  read(5'000, kPart);
+  for (unsigned i = 0; i < BurstFlush::kCautiousUnits; ++i) {
+    EXPECT_EQ(flush_.idle_us(), 50'000);
+    read(33'000, kUnit);
+    read(20'000, kPart);
+  }
+  EXPECT_EQ(flush_.idle_us(), 30'000);
+  EXPECT_EQ(flush_.wrong_flushes(), 1U);
 }
 
 TEST_F(BurstFlushTest, ASliceInsideThePictureTellsAWrongFlush) {
@@ -109,17 +128,84 @@ TEST_F(BurstFlushTest, AFlushBeforeTheDeadlineIsTheCallersOwn) {
   EXPECT_EQ(flush_.wrong_flushes(), 0U);
 }
 
-TEST_F(BurstFlushTest, ForgetsSlowlyAndNotOnAStaticScreen) {
+TEST_F(BurstFlushTest, ForgetsAPauseThatStayedAlone) {
+  learn();
+  read(30'000, kPart);
+  run_smoothly(2);
+  EXPECT_EQ(flush_.idle_us(), 45'000);
+  run_smoothly(2);
+  EXPECT_EQ(flush_.idle_us(), 1'000);
+}
+
+TEST_F(BurstFlushTest, ForgetsNothingOnAStaticScreen) {
   learn();
   read(20'000, kPart);
-  EXPECT_EQ(flush_.idle_us(), 30'000);
+  learn();
   read(3'600'000'000, kUnit);
   EXPECT_EQ(flush_.idle_us(), 30'000);
-  for (std::uint64_t i = 0; i < 2 * BurstFlush::kMemoryUnits; ++i) read(33'000, kUnit);
-  EXPECT_LT(flush_.idle_us(), 30'000);
-  EXPECT_GT(flush_.idle_us(), 15'000);
-  for (std::uint64_t i = 0; i < 40 * BurstFlush::kMemoryUnits; ++i) read(33'000, kUnit);
+}
+
+// Key frames each 10 s that come with pauses, as large ones do.
+TEST_F(BurstFlushTest, KeepsAPauseThatComesBack) {
+  learn();
+  for (int i = 0; i < 20; ++i) {
+    read(16'667, kUnit);
+    for (int part = 0; part < 15; ++part) read(8'000, kPart);
+    run_smoothly(10);
+  }
+  EXPECT_EQ(flush_.wrong_flushes(), 2U);
+  EXPECT_EQ(flush_.idle_us(), 12'000);
+}
+
+TEST_F(BurstFlushTest, ForgetsALinkThatPausedInEachUnit) {
+  learn();
+  for (int i = 0; i < 1'000; ++i) {
+    read(33'000, kUnit);
+    read(20'000, kPart);
+  }
+  run_smoothly(30);
+  EXPECT_EQ(flush_.idle_us(), 30'000);
+  run_smoothly(8);
   EXPECT_EQ(flush_.idle_us(), 1'000);
+}
+
+TEST_F(BurstFlushTest, ManyPausesInOneUnitAreOneAccident) {
+  learn();
+  for (int i = 0; i < 50; ++i) read(5'000, kPart);
+  run_smoothly(4);
+  EXPECT_EQ(flush_.idle_us(), 1'000);
+}
+
+TEST_F(BurstFlushTest, AnAccidentDoesNotHideTheHabit) {
+  learn();
+  for (int second = 0; second < 20; ++second) {
+    read(16'667, kUnit);
+    read(3'000, kPart);
+    run_smoothly(1);
+  }
+  read(40'000, kPart);
+  EXPECT_EQ(flush_.wrong_flushes(), 2U);
+  run_smoothly(4);
+  EXPECT_EQ(flush_.idle_us(), 4'500);
+}
+
+TEST_F(BurstFlushTest, ACallerThatLooksTooLateLearnsNothing) {
+  learn();
+  deadline_.reset();
+  read(20'000, kPart);
+  EXPECT_EQ(flush_.idle_us(), 1'000);
+  deadline_.reset();
+  read(2'500, kPart);
+  EXPECT_EQ(flush_.idle_us(), 3'750) << "late by no more than a timer is";
+}
+
+TEST_F(BurstFlushTest, ACallerThatLookedAndHadNoUnitLearnsThePause) {
+  learn();
+  flush_.observe(now_us_ + 1'000, {});
+  deadline_.reset();
+  read(20'000, kPart);
+  EXPECT_EQ(flush_.wrong_flushes(), 0U);
+  EXPECT_EQ(flush_.idle_us(), 30'000);
 }
 
 TEST_F(BurstFlushTest, NeverWaitsLongerThanAllowed) {

@@ -62,6 +62,26 @@ TEST(LowDelaySps, WritesTheColourThatIsWanted) {
   EXPECT_FALSE(present(plain->vui).video_signal_type_present_flag);
 }
 
+// What stood after the first bit of it was lost.
+TEST(LowDelaySps, KeepsTheExtensionOfASubsetSps) {
+  SpsLayout layout;
+  const Buffer plain = sps_nal();
+  ASSERT_TRUE(parse_sps(plain, &layout));
+  Buffer rbsp;
+  append_unescaped(plain, rbsp);
+  BitWriter fields;
+  fields.copy(rbsp, 8, layout.end);
+  fields.bits(0b10110, 5);
+  const auto rewritten = low_delay_sps(testing::nal_of(0x6f, fields));
+  ASSERT_TRUE(rewritten);
+  ASSERT_TRUE(parse_sps(*rewritten, &layout));
+  rbsp.clear();
+  append_unescaped(*rewritten, rbsp);
+  BitWriter rest;
+  rest.copy(rbsp, layout.end, layout.end + 6);
+  EXPECT_EQ(rest.bytes()[0], 0b10110100);
+}
+
 TEST(LowDelaySps, RefusesACutVui) {
   const Buffer whole = from_hex("6764001facd9405005bb016c80000003008000001e078c18cb");
   for (std::size_t size = 0; size + 2 < whole.size(); ++size) {
