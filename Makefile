@@ -3,7 +3,7 @@
 #   make demo      two simulated devices in the browser        make lint     every check that runs no test
 #   make test      native tests, then pytest, with coverage    make format   puts sources in form
 #   make setup     the development environment                 make bench    the benchmarks, against their peers
-#   make clean     removes what was built (.venv stays)
+#   make clean     removes what was built (.venv stays)        make fuzz     long fuzzing: FUZZ_SECONDS=60 a target
 #
 # Each does the set-up that it needs, and none of it twice: Debian packages, .venv, the native build. Python sources are
 # used where they stand (editable install), so changing them builds nothing.
@@ -12,23 +12,24 @@ PYTHON ?= python3
 # On another system: `make APT_DEPS=: ...`, and have the tools at hand.
 APT_DEPS ?= scripts/apt-deps
 PYTEST_FLAGS ?=
+FUZZ_SECONDS ?= 60
 
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 JOBS := $(shell nproc)
 # Folders too: their time changes when a file comes or goes.
 NATIVE := CMakeLists.txt $(shell find csrc)
-CPP := $(shell find csrc tests/native -name '*.hpp' -o -name '*.cpp')
+CPP := $(shell find csrc tests/native tests/fuzz benchmarks/native -name '*.hpp' -o -name '*.cpp')
 
 .NOTPARALLEL:
-.PHONY: setup demo test test-native lint format bench clean python apt-build apt-dev
+.PHONY: setup demo test test-native fuzz-build fuzz-short fuzz lint format bench clean python apt-build apt-dev apt-bench
 
 setup: .make/dev .make/native
 
 demo: .make/server .make/native
 	$(BIN)/mediacore serve --simulate 2
 
-test: setup test-native
+test: setup test-native fuzz-short
 	$(BIN)/python -m pytest --cov $(PYTEST_FLAGS)
 
 test-native: setup
@@ -37,6 +38,17 @@ test-native: setup
 	find build/coverage -name '*.gcda' -delete
 	ctest --preset coverage --parallel $(JOBS) --progress
 	$(BIN)/gcovr --root . --filter csrc/ --object-directory build/coverage --sort uncovered-percent
+
+# Each target replays its saved corpus, then goes on from there; `fuzz` keeps what it finds for its next run.
+fuzz-build: setup
+	cmake --preset fuzz --log-level=WARNING
+	cmake --build --preset fuzz -- --quiet
+
+fuzz-short: fuzz-build
+	$(BIN)/python tests/fuzz/run.py --seconds 5
+
+fuzz: fuzz-build
+	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --grow
 
 lint: setup
 	$(BIN)/ruff check .
@@ -54,7 +66,7 @@ format: setup
 	$(BIN)/ruff format .
 	clang-format-19 -i $(CPP)
 
-bench: setup
+bench: setup apt-bench
 	$(BIN)/mediacore bench
 
 clean:
@@ -74,6 +86,9 @@ apt-build:
 
 apt-dev:
 	@$(APT_DEPS) build demo test lint
+
+apt-bench:
+	@$(APT_DEPS) bench
 
 .venv/pyvenv.cfg: | apt-build python
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }

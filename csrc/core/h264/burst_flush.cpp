@@ -15,7 +15,8 @@ std::size_t count_trailing_zeros(std::span<const std::uint8_t> data) noexcept {
 }  // namespace
 
 BurstFlush::BurstFlush(std::int64_t idle_us, std::int64_t max_idle_us) noexcept
-    : configured_us_(std::max<std::int64_t>(idle_us, 0)), most_us_(std::max(max_idle_us, configured_us_)) {}
+    : configured_us_(std::clamp<std::int64_t>(idle_us, 0, kLongestIdleUs)),
+      most_us_(std::clamp(max_idle_us, configured_us_, kLongestIdleUs)) {}
 
 std::optional<std::int64_t> BurstFlush::observe(std::int64_t now_us, std::span<const std::uint8_t> data) noexcept {
   if (data.empty()) {

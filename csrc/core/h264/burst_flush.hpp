@@ -35,7 +35,8 @@ namespace mediacore::h264 {
 class BurstFlush {
  public:
   static constexpr std::int64_t kDefaultIdleUs = 2'000;
-  static constexpr std::int64_t kDefaultMaxIdleUs = 50'000;  // above, waiting for the next unit is hardly slower
+  static constexpr std::int64_t kLongestIdleUs = 60'000'000;  // a minute is no pause; times stay far from overflow
+  static constexpr std::int64_t kDefaultMaxIdleUs = 50'000;   // above, waiting for the next unit is hardly slower
   static constexpr unsigned kCautiousUnits = 8;  // of pauses of 0 to n, the longest of 8 is 8/9 n on average
   static constexpr double kFadeUs = 30e6;
   static constexpr double kExpected = 0.9;             // below 1: a pause counts when it is seen
@@ -45,7 +46,7 @@ class BurstFlush {
   static constexpr std::int64_t kMarginNumerator = 3;  // kMargin = 3 / 2
   static constexpr std::int64_t kMarginDenominator = 2;
 
-  // `max_idle_us` below `idle_us` is raised to it.
+  // Both are taken as 0 to kLongestIdleUs, and `max_idle_us` below `idle_us` as that.
   explicit BurstFlush(std::int64_t idle_us = kDefaultIdleUs, std::int64_t max_idle_us = kDefaultMaxIdleUs) noexcept;
 
   // Bytes that were read at `now_us`; no bytes: there were none to read. Returns when to flush; none if nothing has come

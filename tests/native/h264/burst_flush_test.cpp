@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <random>
 
 #include "bitstream.hpp"
@@ -64,6 +65,12 @@ TEST_F(BurstFlushTest, ANewStreamOfTheSameLinkKnowsItsPauses) {
   EXPECT_EQ(other.observe(now_us_ + 90'000, kPart), now_us_ + 90'000 + 7'500);
   EXPECT_EQ(other.idle_us(), 7'500);
   EXPECT_EQ(other.wrong_flushes(), 0U);
+}
+
+TEST_F(BurstFlushTest, AbsurdTimesAreLimited) {
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(BurstFlush(kMost, kMost).idle_us(), BurstFlush::kLongestIdleUs);
+  EXPECT_EQ(BurstFlush(-kMost, -kMost).idle_us(), 0);
 }
 
 TEST_F(BurstFlushTest, HasNoDeadlineWhenNothingCame) {

@@ -1,0 +1,277 @@
+"""What the fuzz targets begin with: streams that are made here, and public vectors where they are at hand.
+
+A target takes its stream from the front of an input and its choices from the back (input.hpp), so a seed is a stream
+and the choices in reverse.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import struct
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+START_CODE = b"\0\0\0\1"
+SEI, SPS, SUBSET_SPS = 6, 7, 15
+MOST_STREAM_BYTES = 1800
+X264_LETTER_BYTES = 200
+"""An SEI above this is x264 telling its settings."""
+
+X264 = (
+    "slices=1",
+    "slices=3:aud=1",
+    "bframes=2:b-adapt=0",
+    "interlaced=1",
+    "cabac=0:intra-refresh=1",
+    "nal-hrd=cbr:vbv-maxrate=300:vbv-bufsize=300:aud=1",
+    "cqm=jvt:8x8dct=1",
+    "constrained-intra=1:sliced-threads=0:fullrange=on:colorprim=bt709",
+)
+
+
+def write(inputs: Iterable[bytes], folder: Path) -> Path:
+    """The inputs as files of a new folder, named by what they hold."""
+    folder.mkdir(parents=True)
+    for data in inputs:
+        (folder / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)
+    return folder
+
+
+def tail(*choices: int) -> bytes:
+    """Choices in the order in which the target takes them."""
+    return bytes(reversed(choices))
+
+
+def nal_units(stream: bytes) -> list[bytes]:
+    """Of an Annex B stream."""
+    return [nal.rstrip(b"\0") for nal in stream.split(b"\0\0\1")[1:]]
+
+
+# What is made here.
+
+
+def encode(codec_name: str, pixel_format: str, options: dict[str, str], frames: int) -> list[bytes]:
+    """Packets of a small moving picture; none if the codec is not there."""
+    import av
+    import numpy as np
+
+    try:
+        codec: Any = av.CodecContext.create(codec_name, "w")
+    except ValueError:
+        return []
+    codec.width, codec.height, codec.pix_fmt = 48, 32, pixel_format
+    codec.time_base, codec.framerate = Fraction(1, 30), Fraction(30, 1)
+    codec.options = options
+    packets: list[bytes] = []
+    for n in range(frames):
+        pixels = np.full((32, 48, 3), 40, np.uint8)
+        pixels[8:20, 4 * n : 4 * n + 8] = 220
+        frame = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format=pixel_format)
+        frame.pts = n
+        packets += [bytes(packet) for packet in codec.encode(frame)]
+    return packets + [bytes(packet) for packet in codec.encode(None)]
+
+
+def h264_streams() -> Iterator[bytes]:
+    """A few pictures each of what x264 can do, without its letter."""
+    for parameters in X264:
+        options = {"preset": "veryfast", "x264-params": f"keyint=4:scenecut=0:threads=1:log-level=none:{parameters}"}
+        packets = encode("libx264", "yuv420p", options, 7)
+        nals = [nal for nal in nal_units(b"".join(packets)) if nal[0] & 31 != SEI or len(nal) < X264_LETTER_BYTES]
+        yield b"".join(START_CODE + nal for nal in nals)
+    for pixel_format in ("yuv422p", "yuv444p", "yuv420p10le"):
+        packets = encode("libx264", pixel_format, {"preset": "ultrafast", "x264-params": "log-level=none"}, 2)
+        nals = [nal for nal in nal_units(b"".join(packets)) if nal[0] & 31 != SEI]
+        yield b"".join(START_CODE + nal for nal in nals)
+
+
+def odd_streams() -> Iterator[bytes]:
+    """Habits and faults of senders, by hand."""
+    yield b""
+    yield b"\0" * 60
+    yield b"\0\0\1" * 20
+    yield b"\1\2\3" + START_CODE + b"\x09\xf0" + b"\0" * 30 + START_CODE + b"\x67\0\0\3\0\0\3"
+    yield b"".join(START_CODE + bytes([type_]) + b"\x88\x84\x21" for type_ in range(32))
+    yield b"".join(b"\0\0\1" + bytes([0x80 | type_, 0xFF]) for type_ in range(32))
+    yield START_CODE + b"\x65\x88" + b"\xa5" * 700
+    yield START_CODE + b"\x65" + b"\0\0\3" * 100
+    yield b"\xff" * 200
+
+
+def annex_b(streams: Iterable[bytes]) -> Iterator[bytes]:
+    for n, stream in enumerate(streams):
+        # complete, limits, random, chunks of one byte or the largest one, from
+        yield stream[:MOST_STREAM_BYTES] + tail(n % 2, 0, n % 256, 1, 7 + n % 90, n % 128)
+        yield stream[:MOST_STREAM_BYTES] + tail(n % 2, 1, n % 8, 77, n % 19, 5, 0, 30)
+
+
+def access_units(streams: Iterable[bytes]) -> Iterator[bytes]:
+    for n, stream in enumerate(streams):
+        actions = bytes((37 * i + n) % 256 for i in range(60))
+        # limits, idle time, longest idle time, number of actions
+        yield stream[:MOST_STREAM_BYTES] + actions + tail(0, 7, 208, 0, 195, 80, len(actions))
+        yield stream[:MOST_STREAM_BYTES] + actions + tail(1, n % 8, 99, n % 19, 0, 0, 0, 0, 0, len(actions))
+
+
+def bit_fields(nals: Iterable[bytes]) -> Iterator[bytes]:
+    slice_nal, pps_nal = b"\x65\x88\x84\x00\x10\xff\xfe", b"\x68\xeb\xe3\xcb\x22\xc0"
+    for n, nal in enumerate(nals):
+        # colour, full range, ue(v), bytes of the slice, bytes of the PPS
+        choices = tail(1, 13, 1, n % 2, 0, 0, n % 256, 9, len(slice_nal), len(pps_nal))
+        yield slice_nal + pps_nal + nal[:MOST_STREAM_BYTES] + choices
+
+
+def frames_to_packetize() -> Iterator[tuple[int, bytes]]:
+    """With the number of their codec in the target."""
+    for stream in (*h264_streams(), *odd_streams()):
+        yield 0, stream
+        yield 5, stream
+    for number, name in ((1, "libvpx"), (2, "libvpx-vp9")):
+        for packet in encode(name, "yuv420p", {"lag-in-frames": "0", "cpu-used": "8"}, 3):
+            yield number, packet
+    delimiter, sequence, padding = b"\x12\0", b"\x0a\x03\0\1\2", b"\x7a\x02\0\0"
+    frame = b"\x36\x08\x28" + b"f" * 40 + b"\x32\x81\x01" + b"g" * 129
+    yield 3, delimiter + sequence + frame + padding
+    yield 3, delimiter + sequence * 9 + b"\x30" + b"h" * 400
+    for table_of_contents in (b"\x08", b"\x79\x11\x22", b"\xfb\x03\x01", b"\xff\x83\x05\x99", b"\x00\x01"):
+        yield 4, table_of_contents + b"\x31\x32" * 9
+        yield 4, table_of_contents
+
+
+def to_packetize(frames: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
+    for codec, frame in frames:
+        for kind in range(4):
+            # codec, kind of limit and its bytes, reductions, single, split, more bytes
+            yield frame[:MOST_STREAM_BYTES] + tail(codec, kind, 0, 9, 0, 2, 1, 1, 0, 1, 0)
+
+
+def packets_of(payloads: list[bytes], *, timestamp_step: bool = False) -> bytes:
+    """As the target reads packets: flags, size, bytes."""
+    out = b""
+    for n, payload in enumerate(payloads):
+        data = payload[:255]
+        last = n + 1 == len(payloads)
+        out += bytes([int(last) | (2 if timestamp_step else 0), len(data)]) + data
+    return out
+
+
+def rtp(payload: bytes, number: int, *, extension: bytes = b"", marker: bool = True) -> bytes:
+    """A packet with a one-byte extension block."""
+    head = struct.pack("!BBHII", 0x90 if extension else 0x80, (0x80 if marker else 0) | 96, number, 90_000, 1)
+    if extension:
+        head += struct.pack("!HH", 0xBEDE, len(extension) // 4) + extension
+    return head + payload
+
+
+def h264_payloads() -> Iterator[list[bytes]]:
+    stap = b"\x78" + b"".join(struct.pack("!H", len(nal)) + nal for nal in (b"\x67\x42\xc0\x1f", b"\x68\xce\x3c\x80"))
+    yield [stap, b"\x7c\x85" + b"a" * 40, b"\x7c\x05" + b"b" * 40, b"\x7c\x45" + b"c" * 9]
+    yield [b"\x65" + b"d" * 30, b"\x41" + b"e" * 20]
+    yield [b"\x7c\xc5aa", b"\x79\0\0", b"\x78\0\0", b"\x78\0\x09\x41", b"\x1c", b""]
+    yield [b"\0\0\0\1\x65\x88\0\0\1\x41\x9a"]
+
+
+def other_payloads() -> Iterator[tuple[int, list[bytes]]]:
+    yield 0, [b"\x90\xe0\x81\x02\x03\x20" + b"\x10\x02\x00\x9d\x01\x2a" + b"v" * 20, b"\x80\x80\x81\x02" + b"v" * 20]
+    yield 0, [b"\x10\x30\x01", b"\x00\x30\x01"]
+    yield 1, [b"\xaa\x80\x05\x00\x07\x18\x01\x40\x00\xf0\x01\x04\x01" + b"w" * 20, b"\xa4\x80\x05\x00\x07" + b"w" * 9]
+    yield 1, [b"\xdc\x80\x05\x03\x03\x02" + b"w" * 20]
+    yield 2, [b"\x28\x03\x08\x01\x02" + b"\x30" + b"x" * 30, b"\xd0" + b"x" * 20, b"\x90" + b"x" * 20]
+    yield 2, [b"\x00\x02\x30\x01\x02\x30\x02\x02\x30\x03\x02\x30\x04"]
+    yield 4, [b"\xfc\xff\xfe", b"\x08\x01\x02", b"\xfb\x03\x01"]
+
+
+def to_depacketize() -> Iterator[bytes]:
+    choices = ((1, 0), (1, 1, 40, 0), (17, 0))
+    everything = [(5, payloads) for payloads in h264_payloads()] + list(other_payloads())
+    for codec, payloads in everything:
+        for choice in choices:
+            yield packets_of(payloads) + packets_of(payloads, timestamp_step=True) + tail(*choice, codec)
+    elements = b"\x10\x30" + b"\x31\x61\x62" + b"\x22aud" + b"\x51\0\x09" + b"\x62\0\1\2" + b"\x80\x7f" + b"\0\0"
+    elements += b"\0" * (-len(elements) % 4)
+    for codec, payloads in everything:
+        packets = [rtp(payload, n, extension=elements) for n, payload in enumerate(payloads)]
+        out = b"".join(bytes([0x10, len(packet[:255])]) + packet[:255] for packet in packets)
+        yield out + tail(1, 0, codec)
+
+
+def generated(target: str) -> Iterator[bytes]:
+    """Seeds for a target that are made here; PyAV is imported for them."""
+    if target == "annexb":
+        yield from annex_b((*h264_streams(), *odd_streams()))
+    elif target == "access_unit":
+        yield from access_units((*h264_streams(), *odd_streams()))
+    elif target == "sps":
+        nals = [nal for stream in (*h264_streams(), *odd_streams()) for nal in nal_units(stream)[:12]]
+        subsets = [bytes([0x60 | SUBSET_SPS]) + nal[1:] + b"\xa5\x80" for nal in nals if nal and nal[0] & 31 == SPS]
+        yield from bit_fields(nals + subsets)
+    elif target == "packetize":
+        yield from to_packetize(frames_to_packetize())
+    else:
+        yield from to_depacketize()
+
+
+# Public vectors.
+
+
+def go_seeds(folder: Path) -> Iterator[bytes]:
+    """The values of Go's fuzz corpus files."""
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        for line in file.read_text().splitlines():
+            if line.startswith("[]byte("):
+                # The escapes are those of Python's bytes, but for characters beyond ASCII, which Go writes in UTF-8.
+                text = line.removeprefix("[]byte(").removesuffix(")")
+                value = ast.literal_eval("b" + text) if text.isascii() else text[1:-1].encode()
+                yield value
+
+
+def sps_vectors(folder: Path) -> Iterator[bytes]:
+    for name in ("sps.json", "vui_rewrite.json"):
+        stack: list[Any] = [json.loads((folder / name).read_text())]
+        while stack:
+            value = stack.pop()
+            if isinstance(value, dict):
+                stack += value.values()
+            elif isinstance(value, list):
+                stack += value
+            elif isinstance(value, str) and len(value) % 2 == 0 and value[:2] in {"67", "27", "47"}:
+                try:
+                    yield bytes.fromhex(value)
+                except ValueError:
+                    continue
+
+
+def heads(folder: Path) -> Iterator[bytes]:
+    """The beginnings of the bitstreams, and something from their middle."""
+    for file in sorted(folder.glob("*/*")):
+        if file.suffix in {".264", ".h264", ".jsv"}:
+            data = file.read_bytes()
+            yield data[:MOST_STREAM_BYTES]
+            yield data[len(data) // 2 :][:MOST_STREAM_BYTES]
+
+
+def from_vectors(target: str, folder: Path) -> Iterator[bytes]:
+    """Seeds for a target from the folder of public H.264 vectors."""
+    streams = [*heads(folder), *go_seeds(folder / "fuzz_mediacommon")]
+    packets = list(go_seeds(folder / "fuzz_gortsplib"))
+    if target == "annexb":
+        yield from annex_b(streams)
+    elif target == "access_unit":
+        yield from access_units(streams)
+    elif target == "sps":
+        nals = [nal for stream in streams for nal in nal_units(stream)[:8]]
+        yield from bit_fields(
+            [*sps_vectors(folder), *nals, *go_seeds(folder / "fuzz_mediacommon" / "FuzzSPSUnmarshal")]
+        )
+    elif target == "packetize":
+        yield from to_packetize((codec, stream) for codec in (0, 5) for stream in streams)
+    else:
+        for data in packets:
+            yield packets_of([data, data]) + tail(1, 0, 5)
+            yield bytes([0x10, len(data[:255])]) + data[:255] + tail(1, 0, 5)
