@@ -23,9 +23,11 @@ from mediacore.h264 import (
     BurstFlush,
     NalUnit,
     ParameterSets,
+    ProfileLevelId,
     find_start_codes,
     low_delay_sps,
     parse_sps,
+    required_level,
 )
 
 WIDTH, HEIGHT = 320, 240
@@ -499,3 +501,22 @@ def test_objects_say_what_they_are(plain: list[bytes]) -> None:
 def test_importing_it_loads_neither_pyav_nor_aiortc() -> None:
     code = "import sys, mediacore.h264; print([m for m in ('av', 'aiortc', 'numpy', 'asyncio') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("size", "fps", "level"),
+    [((720, 1280), 30, "3.1"), ((1080, 1920), 30, "4"), ((1080, 2400), 60, "5.1"), ((16_384, 16_384), 30, None)],
+)
+def test_the_level_that_a_screen_needs(size: tuple[int, int], fps: float, level: str | None) -> None:
+    assert required_level(*size, fps) == level
+
+
+def test_profile_level_ids_compare_by_meaning() -> None:
+    assert (
+        ProfileLevelId.parse("42c01f")
+        == ProfileLevelId.parse("42E01F")
+        == ProfileLevelId("constrained-baseline", "3.1")
+    )
+    assert ProfileLevelId("high", "1b").text is None
+    with pytest.raises(ValueError, match="level"):
+        ProfileLevelId("high", "9")

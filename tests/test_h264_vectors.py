@@ -23,7 +23,9 @@ from mediacore.h264 import (
     AccessUnitParser,
     BitstreamError,
     ParserStats,
+    ProfileLevelId,
     find_start_codes,
+    guaranteed_level,
     low_delay_sps,
     parse_sps,
 )
@@ -252,3 +254,41 @@ def test_fuzz_seeds_are_accepted_or_refused(data: bytes) -> None:
     framed = b"\0\0\1" + data + b"\0\0\1\x67" + data
     whole = content(parse(framed, lambda: len(framed))[0])
     assert content(parse(framed, lambda: 1)[0]) == whole
+
+
+def test_profile_level_ids_are_read_and_written_as_libwebrtc_does() -> None:
+    facts = table("profile_level_id.json")
+    for text, profile in facts["parse_profile"].items():
+        assert ProfileLevelId.parse(text).profile == profile, text
+    for text, level in facts["parse_level"].items():
+        assert ProfileLevelId.parse(text).level == level, text
+    for text in facts["reject"]:
+        assert ProfileLevelId.parse(text) is None, text
+    for case in facts["to_string"]:
+        assert ProfileLevelId(case["profile"], case["level"]).text == case["string"]
+    for text, canonical in facts["canonical"].items():
+        assert ProfileLevelId.parse(text).text == canonical
+    for case in facts["highest_level_a_decoder_can_guarantee"]:
+        assert guaranteed_level(case["pixels"], case["fps"]) == case["level"], case
+
+
+def test_levels_are_answered_as_libwebrtc_does() -> None:
+    for case in table("profile_level_id.json")["answer"]:
+        if case["local"] is not None:
+            ours, theirs = (ProfileLevelId.parse(case[side]) for side in ("local", "remote"))
+            made = ours.answered(theirs, both_allow_asymmetry=case["asymmetry_both"])
+            assert made == ProfileLevelId.parse(case["answer"])
+            assert hash(made) == hash(ProfileLevelId.parse(case["answer"]))
+
+
+def test_every_pattern_and_level_of_the_table_is_known() -> None:
+    facts = table("profile_level_id.json")
+    for pattern in facts["patterns"]:
+        for bits in ("0", "1"):
+            flags = int(pattern["profile_iop"].replace("x", bits), 2)
+            named = ProfileLevelId.parse(f"{pattern['profile_idc']}{flags:02x}1f")
+            assert named is not None
+            assert named.profile == pattern["profile"], pattern
+    for row in facts["levels"]:
+        flags = "f0" if row["level"] == "1b" else "e0"
+        assert ProfileLevelId.parse(f"42{flags}{row['level_idc']:02x}").level == row["level"]

@@ -346,6 +346,35 @@ class BurstFlush:
     def wrong_flushes(self) -> int:
         """Flushes at their deadline that came too early."""
 
+class ProfileLevelId:
+    """Profile and level that a `profile-level-id` names (RFC 6184 section 8.1), compared as libwebrtc does."""
+
+    def __init__(self, profile: str, level: str) -> None:
+        """`profile` is constrained-baseline, baseline, main, constrained-high, high or predictive-high-444; `level` as
+        table A-1 writes it: 1, 1b, 1.1 to 5.2. Raises ValueError for others."""
+    @staticmethod
+    def parse(text: str) -> ProfileLevelId | None:
+        """Of six hexadecimal digits; None if they name no profile or level that WebRTC knows."""
+    @property
+    def profile(self) -> str:
+        """The profile's name; several patterns of bytes are the same profile."""
+    @property
+    def level(self) -> str:
+        """The level's name."""
+    @property
+    def text(self) -> str | None:
+        """The canonical six digits; None for level 1b of a profile that cannot say it."""
+    def answered(self, theirs: ProfileLevelId, *, both_allow_asymmetry: bool) -> ProfileLevelId:
+        """Ours with the level of an answer: the lower one, unless both allow asymmetry (RFC 6184 section 8.2.2)."""
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+
+def guaranteed_level(max_pixels: int, max_fps: float) -> str | None:
+    """The highest level whose pictures a decoder of these limits takes in any case; None if there is none."""
+
+def required_level(width: int, height: int, fps: float) -> str | None:
+    """The lowest level that a stream of this size in pixels and rate fits into (H.264 A.3.1); None if none does."""
+
 def find_start_codes(data: Buffer) -> list[int]:
     """Offset of the first byte of each 00 00 01 (H.264 B.1.1)."""
 

@@ -35,12 +35,15 @@ from mediacore._core import (
     NalUnit,
     ParameterSets,
     ParserStats,
+    ProfileLevelId,
     Sps,
     TimingInfo,
     Vui,
     find_start_codes,
+    guaranteed_level,
     low_delay_sps,
     parse_sps,
+    required_level,
 )
 from mediacore.errors import BitstreamError
 
@@ -56,10 +59,13 @@ __all__ = [
     "NalUnit",
     "ParameterSets",
     "ParserStats",
+    "ProfileLevelId",
     "Sps",
     "TimingInfo",
     "Vui",
     "find_start_codes",
+    "guaranteed_level",
     "low_delay_sps",
     "parse_sps",
+    "required_level",
 ]
