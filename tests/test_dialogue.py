@@ -88,6 +88,13 @@ async def test_the_viewers_figures_are_kept_if_they_are_numbers() -> None:
     assert channel.dialogue.reported == {"fps": 29.5}
 
 
+async def test_a_figure_that_no_float_holds_is_left_out() -> None:
+    """It raised OverflowError into the data channel."""
+    channel = Channel()
+    channel.dialogue.receive('{"v":1,"type":"stats","fps":1' + "0" * 400 + ',"frames":7}')
+    assert channel.dialogue.reported == {"frames": 7.0}
+
+
 @pytest.mark.parametrize(
     "message",
     [b"", b"\1", b"\1\0\0\0", "", "no json", "[1]", '"x"', "{" * 5000, "[" * 4000],

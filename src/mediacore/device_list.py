@@ -88,6 +88,7 @@ class DeviceList:
         self._consumers: weakref.WeakSet[_Changes] = weakref.WeakSet()
         self._watch: asyncio.Task[None] | None = None
         self._sizing: dict[str, asyncio.Task[None]] = {}
+        self._closed = False
 
     def list(self) -> list[Device]:
         """The devices known now, in the order in which they appeared."""
@@ -120,6 +121,7 @@ class DeviceList:
 
     async def close(self) -> None:
         """Stop watching; iterations end."""
+        self._closed = True
         tasks = [task for task in (self._watch, *self._sizing.values()) if task is not None]
         for task in tasks:
             task.cancel()
@@ -131,12 +133,14 @@ class DeviceList:
         changes = _Changes()
         self._consumers.add(changes)
         self._begin_watching()
+        if self._closed:
+            changes.close()
         return changes
 
     # ------------------------------------------------------------------------------------
 
     def _begin_watching(self) -> None:
-        if self._adb is not None and (self._watch is None or self._watch.done()):
+        if self._adb is not None and not self._closed and (self._watch is None or self._watch.done()):
             self._watch = asyncio.create_task(self._follow(self._adb))
 
     async def _follow(self, adb: AdbClient) -> None:
@@ -179,7 +183,7 @@ class DeviceList:
             consumer.push(change)
 
     def _find_size(self, serial: str) -> None:
-        if self._adb is not None and serial not in self._sizing:
+        if self._adb is not None and not self._closed and serial not in self._sizing:
             task = asyncio.create_task(self._read_size(self._adb, serial))
             self._sizing[serial] = task
             task.add_done_callback(lambda _: self._sizing.pop(serial, None))

@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import json
 import logging
-import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -35,6 +34,8 @@ MAX_EVENT_CHARS = 4096
 """Longest JSON event that is read; the ones we know are below 300."""
 REPORTED = ("fps", "latency_ms", "frames", "dropped", "width", "height", "rtt_ms", "jitter_buffer_ms")
 """Figures of a viewer's own that are kept."""
+MAX_FIGURE = 2**53
+"""Past it a figure is nonsense, and an integer may be more than a float holds."""
 
 
 class Dialogue:
@@ -134,5 +135,5 @@ class Dialogue:
             return
         for name in REPORTED:
             value = event.get(name)
-            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_FIGURE:
                 self.reported[name] = float(value)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import logging
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -24,7 +25,7 @@ from mediacore.settings import EngineSettings, StreamSettings
 from mediacore.stream.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
     from types import TracebackType
 
     from mediacore.capture.source import Source
@@ -33,7 +34,20 @@ log = logging.getLogger(__name__)
 
 SCREENSHOT_TIMEOUT_S = 10.0
 """`screencap` takes 0.5 to 3 s on real devices."""
+LEAST_END_S = 0.2
+"""What streams get to end even when the sessions before them have used up the time."""
 PNG = b"\x89PNG"
+
+
+async def _within(deadline_s: float, *work: Coroutine[None, None, None]) -> None:
+    """Do all of it side by side; what fails is logged, what is not done by the deadline is cancelled."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            for result in await asyncio.gather(*work, return_exceptions=True):
+                if isinstance(result, BaseException):
+                    log.error("something did not end cleanly", exc_info=result)
+    except TimeoutError:
+        log.warning("not everything has ended within %.1f s", deadline_s)
 
 
 @dataclass(slots=True)
@@ -41,6 +55,7 @@ class _Running:
     """One stream and how many hold it."""
 
     stream: Stream
+    grace_s: float
     holders: int = 0
     grace: asyncio.Task[None] | None = None
 
@@ -60,7 +75,8 @@ class Engine:
         """The devices: ``.list()`` now, ``async for change in engine.devices`` afterwards."""
         self._loop = MediaLoop()
         self._streams: dict[str, _Running] = {}
-        self._opening: dict[str, asyncio.Lock] = {}
+        # Held while the stream of a serial is opened or ended; it lives as long as somebody holds or awaits it.
+        self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._sessions: SessionMap[Session] = SessionMap()
         self._identity = Identity()
         self._sessions_total = 0
@@ -74,11 +90,12 @@ class Engine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.drain(self.settings.rtc.close_timeout_s * 2)
-        await self.devices.close()
-        if self._adb is not None:
-            await self._adb.close()
-        self._loop.close()
+        async with contextlib.AsyncExitStack() as rest:
+            rest.callback(self._loop.close)
+            if self._adb is not None:
+                rest.push_async_callback(self._adb.close)
+            rest.push_async_callback(self.devices.close)
+            await self.drain(self.settings.rtc.close_timeout_s * 2)
 
     @property
     def ready(self) -> bool:
@@ -101,23 +118,30 @@ class Engine:
             self._let_go(serial, running)
 
     async def _hold(self, serial: str, settings: StreamSettings) -> _Running:
-        if not self._open:
-            raise SetupError("the engine is not open: use it as `async with Engine() as engine`, and before its drain")
+        self._check_open()
         await self.devices.require(serial)
-        async with self._opening.setdefault(serial, asyncio.Lock()):
+        async with self._turn(serial):
+            self._check_open()
             running = self._streams.get(serial)
             if running is not None and running.stream.ended:
                 await self._end(serial, running)
                 running = None
             if running is None:
                 stream = await self._new_stream(serial, settings)
-                running = _Running(stream)
+                running = _Running(stream, settings.grace_s)
                 self._streams[serial] = running
             running.holders += 1
             if running.grace is not None:
                 running.grace.cancel()
                 running.grace = None
             return running
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise SetupError("the engine is not open: use it as `async with Engine() as engine`, and before its drain")
+
+    def _turn(self, serial: str) -> asyncio.Lock:
+        return self._turns.setdefault(serial, asyncio.Lock())
 
     async def _new_stream(self, serial: str, settings: StreamSettings) -> Stream:
         source: Source
@@ -129,6 +153,7 @@ class Engine:
         stream = Stream(serial, source, settings, screenshot=lambda: self._screenshot(serial))
         try:
             await stream.open(self._loop)
+            self._check_open()  # a drain meanwhile did not know of this stream
         except BaseException:
             await stream.close()
             raise
@@ -136,12 +161,12 @@ class Engine:
 
     def _let_go(self, serial: str, running: _Running) -> None:
         running.holders -= 1
-        if running.holders == 0:
+        if running.holders == 0 and self._streams.get(serial) is running:
             running.grace = asyncio.create_task(self._end_after_grace(serial, running))
 
     async def _end_after_grace(self, serial: str, running: _Running) -> None:
-        await asyncio.sleep(self.settings.stream.grace_s if self._open and not running.stream.ended else 0)
-        async with self._opening.setdefault(serial, asyncio.Lock()):
+        await asyncio.sleep(running.grace_s if self._open and not running.stream.ended else 0)
+        async with self._turn(serial):
             if running.holders == 0:
                 running.grace = None
                 await self._end(serial, running)
@@ -153,6 +178,12 @@ class Engine:
             running.grace.cancel()
         await running.stream.close()
 
+    async def _end_now(self, serial: str) -> None:
+        async with self._turn(serial):
+            running = self._streams.get(serial)
+            if running is not None:
+                await self._end(serial, running)
+
     # ------------------------------------------------------------------------------------ sessions
 
     async def connect(self, serial: str, offer_sdp: str, *, grants: Grants = Grants.ALL) -> Session:
@@ -161,9 +192,9 @@ class Engine:
         Raises a ``DeviceError``, ``AdbError``, ``SdpError``, ``NoCommonCodecError``, ``ConnectTimeoutError``,
         ``LimitError`` or ``SetupError``; nothing is left behind then.
         """
+        await self.devices.require(serial)
         if len(self._sessions) >= self.settings.max_sessions:
             raise LimitError(f"there are {len(self._sessions)} viewers already, which is the limit (max_sessions)")
-        await self.devices.require(serial)
         session = Session(
             serial, self.settings.rtc, identity=self._identity, grants=grants, on_closed=self._session_closed
         )
@@ -205,12 +236,13 @@ class Engine:
     async def drain(self, deadline_s: float) -> None:
         """Take no new viewers, tell those who are there, and end sessions and streams within ``deadline_s`` seconds."""
         self._open = False
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(deadline_s):
-                sessions = [session for _, _, session in self._sessions.snapshot()]
-                await asyncio.gather(*(session.close(CloseReason.DRAIN) for session in sessions))
-        for serial, running in list(self._streams.items()):
-            await self._end(serial, running)
+        now_s = asyncio.get_running_loop().time
+        end_s = now_s() + deadline_s
+        sessions = [session for _, _, session in self._sessions.snapshot()]
+        await _within(deadline_s, *(session.close(CloseReason.DRAIN) for session in sessions))
+        # Those that are being opened or ended by somebody are waited for.
+        serials = {*self._streams, *self._turns}
+        await _within(max(LEAST_END_S, end_s - now_s()), *(self._end_now(serial) for serial in serials))
 
     def stats(self) -> EngineStats:
         """Figures of everything that runs."""

@@ -11,11 +11,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import time
+import weakref
 from typing import Protocol
 
+from mediacore.errors import BitstreamError
 from mediacore.h264 import AccessUnit, AccessUnitParser, BurstFlush, ParserStats
+
+log = logging.getLogger(__name__)
 
 READ_BYTES = 256 * 1024
 """One read takes a whole key frame of a 1080p stream in most cases."""
@@ -37,7 +42,10 @@ class UnitSink(Protocol):
         """One access unit; its first byte arrived at ``received_us`` of the monotonic clock."""
 
     def damaged(self) -> None:
-        """An access unit was handed on before its end; what follows cannot be decoded until a key frame."""
+        """An access unit was handed on before its end, or dropped because it passed a limit.
+
+        What follows cannot be decoded until a key frame.
+        """
 
     def ended(self, error: OSError | None) -> None:
         """The socket is at its end, or failed. Nothing follows, and the socket is closed."""
@@ -64,11 +72,6 @@ class SourceReader:
         """Bytes read so far."""
         sock.setblocking(False)
         self._loop.add_reader(sock.fileno(), self._readable)
-
-    @property
-    def closed(self) -> bool:
-        """True once the socket is closed, by either side."""
-        return self._closed
 
     @property
     def stats(self) -> ParserStats:
@@ -109,7 +112,7 @@ class SourceReader:
         if len(self.head) < HEAD_BYTES:
             self.head += bytes(data[: HEAD_BYTES - len(self.head)])
         deadline_us = self._flush.observe(now_us, data)
-        units = self._parser.push(data)
+        units = self._split(data)
         cut_units = self._parser.stats().cut_units
         if cut_units != self._cut_units:
             self._cut_units = cut_units
@@ -124,6 +127,14 @@ class SourceReader:
             first_us = now_us
         if not self._closed:
             self._arm(deadline_us)
+
+    def _split(self, data: memoryview) -> list[AccessUnit]:
+        try:
+            return self._parser.push(data)
+        except BitstreamError as error:
+            log.info("an access unit is dropped: %s", error)
+            self._sink.damaged()
+            return self._parser.push(b"")  # the units that are whole
 
     def _arm(self, deadline_us: int | None) -> None:
         if self._timer is not None:
@@ -159,20 +170,20 @@ class MediaLoop:
     """Owns the readers of all sources of one engine."""
 
     def __init__(self) -> None:
-        self._readers: set[SourceReader] = set()
+        # The asyncio loop keeps those that are open.
+        self._readers: weakref.WeakSet[SourceReader] = weakref.WeakSet()
 
     def add_source(self, sock: socket.socket, sink: UnitSink, flush: BurstFlush) -> SourceReader:
         """Read Annex B from a connected socket, which belongs to the loop from now on.
 
         ``flush`` says which pause ends an access unit; it learns from the pauses of this socket.
         """
-        self._readers = {reader for reader in self._readers if not reader.closed}
         reader = SourceReader(sock, sink, flush)
         self._readers.add(reader)
         return reader
 
     def close(self) -> None:
         """Close every source's socket."""
-        for reader in self._readers:
+        for reader in list(self._readers):
             reader.close()
         self._readers.clear()

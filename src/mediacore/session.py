@@ -10,7 +10,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from mediacore.dialogue import Dialogue
-from mediacore.errors import ConnectTimeoutError, MediacoreError
+from mediacore.errors import ConnectFailedError, ConnectTimeoutError, MediacoreError
 from mediacore.media import CloseReason, Grants, Packet, QueueStats, SessionStats
 from mediacore.media_loop import monotonic_us
 from mediacore.rtc.viewer import Viewer
@@ -85,6 +85,7 @@ class Session:
         self._created_us = monotonic_us()
         self._live_us: int | None = None
         self._reason = CloseReason.REQUESTED
+        self._stream_error: MediacoreError | None = None
         self._closed = asyncio.Event()
         self._teardown: asyncio.Task[None] | None = None
         self._resources = contextlib.AsyncExitStack()
@@ -108,17 +109,19 @@ class Session:
     async def start(self, offer_sdp: str, stream: AbstractAsyncContextManager[Stream]) -> None:
         """Answer the offer; ICE, DTLS and the media follow in the background.
 
-        Raises ``SdpError``, ``NoCommonCodecError``, ``ConnectTimeoutError`` or what the device's stream raises; nothing
-        is left behind then.
+        Raises ``SdpError``, ``NoCommonCodecError``, ``ConnectTimeoutError``, ``ConnectFailedError`` if it is closed
+        meanwhile, or what the device's stream raises; nothing is left behind then.
         """
         self._enter(SessionState.NEGOTIATING)
+        # A task of its own, so that a close meanwhile can end it before it frees what the task works with.
+        answering = self._spawn(self._answer(offer_sdp, stream))
         try:
             async with asyncio.timeout(self._settings.negotiation_timeout_s):
-                self._resources.push_async_callback(self._viewer.close)
-                self._stream = await self._resources.enter_async_context(stream)
-                description = self._stream.description
-                profile = description.profile_level_id if description is not None else None
-                self.answer = await self._viewer.negotiate(offer_sdp, profile)
+                await asyncio.wait({answering})
+            if not answering.cancelled():
+                answering.result()
+            if self._teardown is not None:
+                raise ConnectFailedError(f"the session on {self.serial} was closed before it began: {self._reason}")
         except TimeoutError:
             await self.close(CloseReason.CONNECT_TIMEOUT)
             raise ConnectTimeoutError(
@@ -128,7 +131,7 @@ class Session:
             await self.close(CloseReason.CONNECT_FAILED)
             raise
         self._enter(SessionState.CONNECTING)
-        self._spawn(self._run(self._stream))
+        self._spawn(self._run())
 
     async def wait_closed(self) -> CloseReason:
         """Waits until the session has ended and everything of it is freed; tells why it ended."""
@@ -172,24 +175,38 @@ class Session:
             raise AssertionError(f"session {self.id}: {self._state} -> {state}")
         self._state = state
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    async def _run(self, stream: Stream) -> None:
+    async def _answer(self, offer_sdp: str, stream: AbstractAsyncContextManager[Stream]) -> None:
+        self._resources.push_async_callback(self._viewer.close)
+        self._stream = await self._resources.enter_async_context(stream)
+        description = self._stream.description
+        profile = description.profile_level_id if description is not None else None
+        self.answer = await self._viewer.negotiate(offer_sdp, profile)
+
+    async def _run(self) -> None:
         """From CONNECTING to the end."""
+        assert self._stream is not None
         try:
-            reason = await self._live(stream)
+            reason = await self._live(self._stream)
         except ConnectTimeoutError:
             reason = CloseReason.CONNECT_TIMEOUT
         except (MediacoreError, OSError) as error:
             log.info("session %s on %s failed: %s", self.id, self.serial, error)
             reason = CloseReason.CONNECT_FAILED
+        except Exception:
+            log.exception("session %s on %s failed", self.id, self.serial)
+            reason = CloseReason.CONNECT_FAILED
         await self.close(reason)
 
     async def _live(self, stream: Stream) -> CloseReason:
         await self._viewer.connect()
+        if self._teardown is not None:
+            return self._reason
         settings = self._settings
         self._queue = stream.viewer_packets(
             settings.queue_packets, replay_bytes=settings.start_rate_bps * settings.replay_ms // 8000
@@ -204,13 +221,17 @@ class Session:
         stream_end = asyncio.create_task(stream.wait_ended())
         try:
             await asyncio.wait({viewer_end, stream_end}, return_when=asyncio.FIRST_COMPLETED)
-            return viewer_end.result() if viewer_end.done() else CloseReason.STREAM_ENDED
+            if viewer_end.done():
+                return viewer_end.result()
+            self._stream_error = stream_end.result()
+            return CloseReason.STREAM_ENDED
         finally:
             viewer_end.cancel()
             stream_end.cancel()
 
     async def _tear_down(self, caller: asyncio.Task[object] | None) -> None:
-        self._dialogue.tell("closing", reason=self._reason)
+        detail = {} if self._stream_error is None else {"detail": str(self._stream_error)}
+        self._dialogue.tell("closing", reason=self._reason, **detail)
         tasks = [task for task in self._tasks if task is not caller]
         for task in tasks:
             task.cancel()

@@ -67,6 +67,12 @@ async def test_every_packet_is_accounted_for(capacity: int) -> None:
     assert stats.pushed == stats.delivered + stats.queued + sum(stats.dropped.values())
 
 
+def test_a_queue_has_room_for_one_packet_at_least() -> None:
+    """Without room each packet overflowed it and asked for a key frame, which restarted the source for everybody."""
+    with pytest.raises(ValueError, match="capacity is 0"):
+        queue_of(0)
+
+
 async def test_replay_comes_first_and_does_not_count_as_capacity() -> None:
     queue, _ = queue_of(2)
     queue.replay([packet(n, key=n == 0) for n in range(10)])

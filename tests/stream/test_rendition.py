@@ -102,3 +102,45 @@ def test_a_group_of_pictures_above_the_limit_is_given_up_as_a_whole() -> None:
     assert gop.packets() == []
     gop.add(packet(10, key=True))
     assert numbers(gop.packets()) == [10]
+
+
+async def test_a_request_after_a_key_frame_is_not_answered_by_that_one() -> None:
+    """It was merged with an older request, which the key frame had answered: a consumer waited for nothing."""
+    source = Source(can=True)
+    rendition = Rendition(source.request_key_frame, key_frame_interval_s=0.05)
+    rendition.push(packet(0, key=True))
+    rendition.want_key_frame()
+    await asyncio.wait_for(source.asked.wait(), 5)
+    source.asked.clear()
+    rendition.want_key_frame()
+    await asyncio.sleep(0)
+    rendition.push(packet(1, key=True))
+    rendition.want_key_frame()
+    await asyncio.wait_for(source.asked.wait(), 5)
+    assert source.requests == 2
+    await rendition.close()
+
+
+async def test_after_the_end_nothing_is_asked_for() -> None:
+    """A consumer of a stream that had ended left a task behind, which asked a closed source."""
+    source = Source(can=True)
+    rendition = Rendition(source.request_key_frame, key_frame_interval_s=0.05)
+    rendition.push(packet(0, key=True))
+    await rendition.close()
+    before = asyncio.all_tasks()
+    queue = rendition.subscribe(8, replay_bytes=0, at_once=True)
+    rendition.want_key_frame()
+    assert asyncio.all_tasks() == before
+    rendition.unsubscribe(queue)
+    assert source.requests == 0
+
+
+async def test_a_queue_that_its_consumer_closed_is_fed_no_more() -> None:
+    source = Source(can=True)
+    rendition = Rendition(source.request_key_frame, key_frame_interval_s=0.05)
+    with rendition.subscribe(8, replay_bytes=0, at_once=True) as queue:
+        assert rendition.consumers == 1
+    assert rendition.consumers == 0
+    rendition.push(packet(0, key=True))
+    assert queue.stats().pushed == 0
+    await rendition.close()

@@ -1,7 +1,8 @@
 """The source ``recording``: a file (Annex B or MP4) played as a device, looped, in real time.
 
 Annex B carries no times: access unit n of the file is shown at n / fps, with the rate that the SPS gives, else 30 per
-second. MP4 has times of its own. A loop begins again one frame after the last picture, with a new epoch.
+second. MP4 has times of its own; those of decoding count, so that a file with B frames (no device sends them) plays in
+the file's order at an even pace. A loop begins again one frame after the last picture, with a new epoch.
 The file is read in blocks in a worker thread, at most ``READ_AHEAD`` access units ahead.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import stat
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
@@ -93,9 +95,10 @@ def _read_mp4(path: Path) -> Iterator[TimedUnit]:
         to_annex_b = BitStreamFilterContext("h264_mp4toannexb", streams[0])
         first_us: int | None = None
         for packet in container.demux(streams[0]):
-            if packet.pts is None or packet.time_base is None:
+            ticks = packet.pts if packet.dts is None else packet.dts
+            if ticks is None or packet.time_base is None:
                 continue
-            time_us = round(packet.pts * packet.time_base * MICROSECONDS)
+            time_us = round(ticks * packet.time_base * MICROSECONDS)
             duration_us = round((packet.duration or 0) * packet.time_base * MICROSECONDS)
             first_us = time_us if first_us is None else first_us
             for converted in to_annex_b.filter(packet):
@@ -106,6 +109,8 @@ def _read_mp4(path: Path) -> Iterator[TimedUnit]:
 def read_recording(path: Path) -> Iterator[TimedUnit]:
     """The access units of a file with their times; raises ``RecordingError`` if it is neither Annex B nor MP4."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise RecordingError(f"{path}: not a regular file")
         with path.open("rb") as file:
             head = file.read(12)
         yield from _read_mp4(path) if head[4:8] in MP4_BRANDS else _read_annex_b(path)
@@ -132,7 +137,10 @@ def picture_of(path: Path) -> bytes:
     _, data = first_key_frame(path)
     decoder = av.CodecContext.create("h264", "r")
     decoder.options = {"flags": "low_delay"}
-    frames = [*decoder.decode(av.Packet(bytes(data))), *decoder.decode(None)]
+    try:
+        frames = [*decoder.decode(av.Packet(bytes(data))), *decoder.decode(None)]
+    except av.error.FFmpegError as error:
+        raise RecordingError(f"{path}: its first key frame cannot be decoded: {error}") from error
     if not frames or not isinstance(frames[0], av.VideoFrame):
         raise RecordingError(f"{path}: its first key frame cannot be decoded")
     encoder = av.CodecContext.create("mjpeg", "w")
@@ -196,9 +204,18 @@ class Recording:
                 self._epoch += 1
                 self._parameter_sets = ParameterSets()
                 start_us = await self._play_once(start_us)
+                if self._description is None or self._description.epoch != self._epoch:
+                    raise RecordingError(f"{self._path}: no H.264 key frame in it any more")
         except RecordingError as error:
-            if self._sink is not None:
-                self._sink.ended(error)
+            self._end(error)
+        except Exception as error:
+            log.exception("%s cannot be played", self._path)
+            self._end(RecordingError(f"{self._path}: cannot be played: {error}"))
+
+    def _end(self, error: RecordingError) -> None:
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.ended(error)
 
     async def _play_once(self, start_us: int) -> int:
         """Play the file from its beginning; returns when its next loop has to begin."""

@@ -32,7 +32,7 @@ from mediacore.errors import AdbError, CaptureError, DeviceDisconnectedError, De
 from mediacore.h264 import AccessUnit, BurstFlush, ParameterSets
 from mediacore.media import Applied, DropCause, Packet, StreamDescription, Target, Unsupported
 from mediacore.media_loop import monotonic_us
-from mediacore.settings import BITRATE_BPS
+from mediacore.settings import BITRATE_BPS, SIZE_PX
 
 if TYPE_CHECKING:
     from mediacore.adb.client import AdbClient
@@ -50,21 +50,33 @@ RETRY_S = (0.1, 0.3, 0.6, 1.0, 1.0)
 """Pauses before a run that failed is started again. Together they cover an adb server that is killed and restarted;
 when they are used up, the source ends with the last error."""
 STEADY_RUN_US = 2_000_000
-"""A run that lasted this long starts the count of retries anew."""
+"""A run that ends sooner is a failure, whatever it gave; one that lasted so long starts their count anew."""
 
 
 class _Run:
     """One process of screenrecord: makes packets of its access units."""
 
-    def __init__(self, source: ScreenRecord, *, rotation: int, limited: bool) -> None:
+    def __init__(self, source: ScreenRecord, *, rotation: int, limited: bool, version: int) -> None:
         self._source = source
         self._parameter_sets = ParameterSets()
         self.rotation = rotation
+        self.version = version
         self.limited = limited
         self.started_us = monotonic_us()
         self.reader: SourceReader | None = None
         self.has_key_frame = False
         self.units = 0
+
+    @property
+    def lasted(self) -> bool:
+        """True if it was no failure, should it end now."""
+        return monotonic_us() - self.started_us > STEADY_RUN_US
+
+    @property
+    def last_words(self) -> str:
+        """What it wrote if that was no H.264 but text: an error message."""
+        text = " ".join(self.reader.head.decode(errors="replace").split()) if self.reader and not self.units else ""
+        return text if text.isprintable() else ""
 
     def unit(self, unit: AccessUnit, received_us: int) -> None:
         self.units += 1
@@ -79,8 +91,13 @@ class _Run:
         self._source.run_ended(self, error)
 
     def close(self) -> None:
-        if self.reader is not None:
-            self.reader.close()
+        reader, self.reader = self.reader, None  # they hold each other, and a reader has a large buffer
+        if reader is not None:
+            reader.close()
+
+
+def _encodable(side: int) -> int:
+    return min(max(side, SIZE_PX[0]), SIZE_PX[1]) & ~1
 
 
 class ScreenRecord:
@@ -104,6 +121,7 @@ class ScreenRecord:
         self._current: _Run | None = None
         self._next: _Run | None = None
         self._next_wanted = asyncio.Event()
+        self._version = 0  # of what the next run is to be like
         self._unlimited = False
         self._last_words = ""
         self._tasks: list[asyncio.Task[None]] = []
@@ -150,11 +168,15 @@ class ScreenRecord:
         """Bit rate and size come with a new process, at its first key frame; the frame rate is the display's."""
         if target.fps is not None:
             return Unsupported("screenrecord encodes at the display's own frame rate")
+        before = self._bitrate_bps, self._size
         if target.bitrate_bps is not None:
             self._bitrate_bps = min(max(target.bitrate_bps, BITRATE_BPS[0]), BITRATE_BPS[1])
         if target.size is not None:
-            self._size = (target.size[0] & ~1, target.size[1] & ~1)
-        self._start_over()
+            self._size = _encodable(target.size[0]), _encodable(target.size[1])
+        if (self._bitrate_bps, self._size) != before:
+            self._start_over()
+        elif target.key_frame:
+            await self.request_key_frame()
         return Applied(dataclasses.replace(target, bitrate_bps=self._bitrate_bps, size=self._size))
 
     async def close(self) -> None:
@@ -164,13 +186,14 @@ class ScreenRecord:
             if run is not None:
                 run.close()
         self._current = self._next = None
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
-        if self._control is not None:
-            await self._control.close()
-        await self._shell.close()
+        async with contextlib.AsyncExitStack() as rest:  # which is freed even if this is cancelled
+            rest.push_async_callback(self._shell.close)
+            if self._control is not None:
+                rest.push_async_callback(self._control.close)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._tasks.clear()
 
     def stats(self) -> SourceStats:
         """Counts so far."""
@@ -205,11 +228,10 @@ class ScreenRecord:
 
     def run_ended(self, run: _Run, error: OSError | None) -> None:
         """A process ended: at its limit, by itself, or because the device went away."""
-        if run.reader and not run.units:
-            self._last_words = run.reader.head.decode(errors="replace").strip()
+        self._last_words = run.last_words
+        run.close()
         log.info("screenrecord on %s ended after %d units %s", self._serial, run.units, error or self._last_words)
-        if monotonic_us() - run.started_us > STEADY_RUN_US:
-            self._failures = 0
+        self._failures = 0 if run.lasted else self._failures + 1
         if run is self._next:
             self._next = None
         elif run is self._current:
@@ -222,8 +244,9 @@ class ScreenRecord:
     def _switch_to(self, run: _Run) -> None:
         if self._current is not None:
             self._current.close()
+            if self._current.lasted:
+                self._failures = 0
         self._current, self._next = run, None
-        self._failures = 0
         self._epoch += 1
 
     def _describe(self, run: _Run, unit: AccessUnit) -> None:
@@ -237,7 +260,8 @@ class ScreenRecord:
             self._sink.described(description)
 
     def _start_over(self) -> None:
-        """A run that is waiting was started for values that no longer hold: start another in its place."""
+        """A run that waits, or is just being started, is one for values that no longer hold: start another instead."""
+        self._version += 1
         if self._next is not None:
             self._next.close()
             self._next = None
@@ -257,32 +281,44 @@ class ScreenRecord:
         assert self._display is not None
         # Two runs overlap: each has its own, with what the one before has learnt of the link.
         self._flush = self._flush.for_new_stream()
-        run = _Run(self, rotation=self._display.rotation, limited=not self._unlimited)
+        run = _Run(self, rotation=self._display.rotation, limited=not self._unlimited, version=self._version)
         sock = await self._adb.open_socket(self._serial, f"exec:{self._command(self._display)}")
         run.reader = self._loop.add_source(sock, run, self._flush)
         self._runs += 1
         return run
 
     async def _keep_running(self) -> None:
-        """Starts the next run whenever one is wanted; gives up when the device does."""
+        """Starts the next run whenever one is wanted; gives up when the device does.
+
+        As long as the current run lives, it is only the next one that is given up: some devices have one encoder.
+        """
         while True:
             await self._next_wanted.wait()
             self._next_wanted.clear()
             error: MediacoreError = CaptureError(
-                self._serial, f"screenrecord gives no pictures: {self._last_words or 'it ended at once'}"
+                self._serial, f"screenrecord does not run: {self._last_words or 'it ends again and again'}"
             )
             while self._next is None:
                 if self._failures > len(RETRY_S):
-                    self._give_up(error)
-                    return
+                    if self._current is None:
+                        self._give_up(error)
+                        return
+                    log.warning("the run of screenrecord stays as it is, another cannot be had: %s", error)
+                    self._failures = 0
+                    break
                 if self._failures:
                     await asyncio.sleep(RETRY_S[self._failures - 1])
-                self._failures += 1
                 try:
-                    self._next = await self._start_run()
+                    run = await self._start_run()
                 except (DeviceError, AdbError) as failure:
                     log.info("screenrecord on %s does not start: %s", self._serial, failure)
                     error = DeviceDisconnectedError(self._serial, f"the device is gone: {failure}")
+                    self._failures += 1
+                    continue
+                if run.version == self._version:
+                    self._next = run
+                else:
+                    run.close()
 
     def _give_up(self, error: MediacoreError) -> None:
         sink, self._sink = self._sink, None

@@ -27,6 +27,8 @@ class PacketQueue:
     """
 
     def __init__(self, capacity: int, on_overflow: Callable[[], None]) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity is {capacity}, it must be at least 1")
         self._capacity = capacity
         self._on_overflow = on_overflow
         self._packets: deque[Packet] = deque()

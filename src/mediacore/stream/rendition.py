@@ -40,6 +40,8 @@ class Rendition:
         self._window: deque[tuple[int, int]] = deque()
         self._request: asyncio.Task[None] | None = None
         self._last_request_s = -1e9
+        self._wanted_after = 0  # key frames that had come when one was last wanted
+        self._ended = False
         self.frames = 0
         """Access units so far."""
         self.bytes = 0
@@ -52,7 +54,7 @@ class Rendition:
     @property
     def consumers(self) -> int:
         """Queues that are being fed."""
-        return len(self._queues)
+        return sum(not queue.closed for queue in self._queues)
 
     def rates(self) -> tuple[float, float]:
         """(frames per second, bit/s) over the last two seconds."""
@@ -72,7 +74,10 @@ class Rendition:
         if packet.is_key:
             self._late.clear()
         for queue in list(self._queues):
-            queue.push(packet)
+            if queue.closed:
+                self._queues.discard(queue)
+            else:
+                queue.push(packet)
 
     def subscribe(self, capacity: int, *, replay_bytes: int, at_once: bool) -> PacketQueue:
         """A queue for a new consumer, which begins with a key frame.
@@ -98,12 +103,14 @@ class Rendition:
         queue.close()
 
     def want_key_frame(self) -> None:
-        """Ask the source for a key frame; merged with other requests."""
-        if self._request is None or self._request.done():
+        """Ask the source for a key frame; merged with other requests. Nothing is asked of a source that has ended."""
+        self._wanted_after = self.key_frames
+        if not self._ended and (self._request is None or self._request.done()):
             self._request = asyncio.create_task(self._ask())
 
     def end(self, error: MediacoreError | None) -> None:
         """The source is at its end: so are all consumers."""
+        self._ended = True
         for queue in list(self._queues):
             queue.end(error)
         self._queues.clear()
@@ -117,16 +124,15 @@ class Rendition:
 
     async def _ask(self) -> None:
         loop = asyncio.get_running_loop()
-        key_frames = self.key_frames
         await asyncio.sleep(max(0.0, self._last_request_s + self._interval_s - loop.time()))
-        if self.key_frames != key_frames:
-            return  # one came while we waited
+        if self.key_frames != self._wanted_after:
+            return  # one came while we waited, after the last of those who wanted it
         self._last_request_s = loop.time()
         self.key_frame_requests += 1
         if await self._request_key_frame():
             return
         for queue in list(self._late):
-            if queue.waits_for_key:
+            if queue.waits_for_key and not queue.closed:
                 self._replay(queue, at_once=True)
         self._late.clear()
 

@@ -117,7 +117,7 @@ export class Connection {
     else if (event.type === "closing") {
       const session = this.#session;
       session?.close({ tellService: false });
-      const words = CLOSING_WORDS[event.reason] ?? `the service closed the session (${event.reason})`;
+      const words = event.detail ?? CLOSING_WORDS[event.reason] ?? `the service closed the session (${event.reason})`;
       this.#lost(session, new WhepError(words, { code: event.reason, retry: event.reason !== "requested" }));
     } else this.#callbacks.event(event);
   }
