@@ -15,12 +15,13 @@ from mediacore.errors import (
     DeviceUnauthorizedError,
     LimitError,
     NoCommonCodecError,
+    NotGrantedError,
     SdpError,
     SdpTooLargeError,
     SetupError,
     UnsupportedError,
 )
-from mediacore.media import DeviceState, Target, Unsupported
+from mediacore.media import DeviceState, Grants, Target, Unsupported
 from mediacore.testing import SimulatedDevice
 
 
@@ -123,6 +124,8 @@ async def test_the_limit_of_viewers_and_a_closed_engine_refuse(recordings: Calla
         with pytest.raises(LimitError, match="max_sessions"):
             await engine.connect("file:moving", "v=0")
         engine._sessions.remove("someone")
+        with pytest.raises(NotGrantedError, match="view"):
+            await engine.connect("file:moving", "v=0", grants=Grants.CONTROL)
 
 
 async def test_screenshots(recordings: Callable[..., Path]) -> None:

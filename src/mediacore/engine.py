@@ -15,7 +15,7 @@ from mediacore.adb.client import AdbClient
 from mediacore.capture.recording import Recording, picture_of
 from mediacore.capture.screenrecord import ScreenRecord
 from mediacore.device_list import DeviceList, recording_serials
-from mediacore.errors import CaptureError, LimitError, SetupError
+from mediacore.errors import CaptureError, LimitError, NotGrantedError, SetupError
 from mediacore.media import CloseReason, EngineStats, Grants
 from mediacore.media_loop import MediaLoop
 from mediacore.rtc.identity import Identity
@@ -190,8 +190,11 @@ class Engine:
         """Answer a viewer's WebRTC offer; the connection is made in the background and ends by itself.
 
         Raises a ``DeviceError``, ``AdbError``, ``SdpError``, ``NoCommonCodecError``, ``ConnectTimeoutError``,
-        ``LimitError`` or ``SetupError``; nothing is left behind then.
+        ``NotGrantedError``, ``LimitError`` or ``SetupError``; nothing is left behind then. Without ``Grants.CONTROL``
+        the viewer's input is dropped and counted.
         """
+        if Grants.VIEW not in grants:
+            raise NotGrantedError(f"{serial} may not be watched by this viewer: it lacks the grant `view`")
         await self.devices.require(serial)
         if len(self._sessions) >= self.settings.max_sessions:
             raise LimitError(f"there are {len(self._sessions)} viewers already, which is the limit (max_sessions)")

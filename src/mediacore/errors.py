@@ -196,6 +196,12 @@ class SessionNotFoundError(ViewerError):
     code = "session_not_found"
 
 
+class NotGrantedError(ViewerError):
+    """The viewer may not do this."""
+
+    code = "not_granted"
+
+
 class LimitError(ViewerError):
     """A configured limit is reached."""
 

@@ -23,6 +23,7 @@ CASES = [
     (errors.CaptureError(SERIAL, "no picture"), 502),
     (errors.AdbNotFoundError("no adb"), 503),
     (errors.AdbUnavailableError("no server"), 503),
+    (errors.NotGrantedError("no"), 403),
     (errors.LimitError("full"), 503),
     (errors.ConnectTimeoutError("late"), 504),
     (errors.UnsupportedError("cannot"), 501),

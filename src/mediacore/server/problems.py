@@ -44,6 +44,7 @@ STATUS_OF: Mapping[type[errors.MediacoreError], HTTPStatus] = {
     errors.NoCommonCodecError: HTTPStatus.NOT_ACCEPTABLE,
     errors.ConnectTimeoutError: HTTPStatus.GATEWAY_TIMEOUT,
     errors.SessionNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.NotGrantedError: HTTPStatus.FORBIDDEN,
     errors.LimitError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UnsupportedError: HTTPStatus.NOT_IMPLEMENTED,
 }
