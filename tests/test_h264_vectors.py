@@ -111,12 +111,7 @@ def test_chunking_changes_nothing(entry: dict[str, Any]) -> None:
     data = (DATA / entry["file"]).read_bytes()
     whole, stats = parse(data, lambda: len(data))
     rng = random.Random(entry["file"])
-    sizes: list[Callable[[], int]] = [lambda: 1400, lambda: 65536, lambda: rng.randint(1, 9000)]
-    if len(data) < 700_000:
-        sizes.append(lambda: 7)
-    if len(data) < 60_000:
-        sizes.append(lambda: 1)
-    for size in sizes:
+    for size in (lambda: 1, lambda: 7, lambda: 1400, lambda: 65536, lambda: rng.randint(1, 9000)):
         chunked, chunked_stats = parse(data, size)
         assert content(chunked) == content(whole)
         assert repr(chunked_stats) == repr(stats)
