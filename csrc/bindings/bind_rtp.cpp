@@ -13,6 +13,7 @@
 
 #include "bindings/bytes_like.hpp"
 #include "bindings/module.hpp"
+#include "bindings/results.hpp"
 #include "core/rtp/av1.hpp"
 #include "core/rtp/cut_frame.hpp"
 #include "core/rtp/depacketizer.hpp"
@@ -30,17 +31,6 @@ namespace mediacore::bindings {
 namespace {
 
 using namespace rtp;
-
-[[noreturn]] void raise(const Error& error) {
-  const py::object type = py::module_::import("mediacore.errors").attr("BitstreamError");
-  const std::string what(describe(error.code));
-  PyErr_SetObject(type.ptr(), type(what, error.byte_offset).ptr());
-  throw py::error_already_set();
-}
-
-py::bytes to_bytes(std::span<const std::uint8_t> data) {
-  return py::bytes(reinterpret_cast<const char*>(data.data()), data.size());
-}
 
 py::list to_list(const PayloadBuffer& payloads) {
   py::list list(payloads.size());
