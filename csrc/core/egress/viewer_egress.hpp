@@ -1,0 +1,151 @@
+// One viewer's way out: RTP headers, pacing, history and retransmission, sender reports, SRTP; and its RTCP on the way in.
+//
+// Guarantees
+// - One owner per SSRC: sequence number, rollover counter and SRTP index grow for as long as the viewer lives, over every
+//   change of rendition; no nonce twice. RTP timestamps are linear in pts_us (90 kHz), whatever is sent.
+// - Video is never cut: a viewer that falls behind (more than Pacing::max_queue_us at the pacing rate) loses all that is
+//   queued and goes on at the next key frame. Audio and retransmissions go before video.
+// - All packets of one frame have headers of one size (a shorter last payload aside), so that they fit UDP GSO.
+// Pacing: a token bucket in virtual time (ARCHITECTURE, "Pacing"). An ordinary frame that fits the bucket leaves at once.
+// Retransmission: RTX (RFC 4588) where negotiated, else the packet again as it was; from a history of >= 1024 packets and
+//   >= 1 s, references to the frames' payloads; rate-limited, and one packet not twice within half a round trip.
+// Policy: what is dropped is counted by cause. Memory is bounded by history and queue.
+// Threads: one owner.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "core/egress/frame.hpp"
+#include "core/rtp/header_extensions.hpp"
+#include "core/srtp/srtp.hpp"
+
+namespace mediacore::egress {
+
+struct Rtx {
+  std::uint32_t ssrc = 0;
+  std::uint8_t payload_type = 0;
+  std::uint16_t first_sequence = 0;
+};
+
+struct Track {
+  std::uint32_t ssrc = 0;
+  std::uint8_t payload_type = 0;
+  std::uint32_t clock_hz = 90'000;
+  std::uint32_t timestamp_origin = 0;  // RTP timestamp of pts 0
+  std::uint16_t first_sequence = 0;    // below 2^15, so that the first wrap is seen by every receiver
+  std::optional<Rtx> rtx;
+  std::string mid;
+};
+
+struct Pacing {
+  bool enabled = true;
+  std::size_t bucket_bytes = 32'768;
+  std::uint64_t start_rate_bps = 10'000'000;
+  double start_factor = 2.5;           // of max(rendition's rate, start rate), until the first feedback
+  double factor = 1.5;                 // of the rendition's rate, after it
+  std::int64_t max_queue_us = 1'000'000;
+};
+
+struct EgressConfig {
+  Track video;
+  std::optional<Track> audio;
+  rtp::ExtensionIds extensions;
+  rtp::PlayoutDelay playout_delay;
+  std::string cname;
+  srtp::KeyMaterial send;
+  srtp::KeyMaterial receive;
+  Pacing pacing;
+};
+
+// Counts and last values; copied as a whole.
+struct EgressStats {
+  std::uint64_t frames = 0;            // video, sent to the last packet
+  std::uint64_t packets = 0;           // RTP, retransmissions included
+  std::uint64_t bytes = 0;             // on the wire above UDP
+  std::uint64_t retransmitted = 0;     // packets
+  std::uint64_t retransmission_bytes = 0;
+  std::uint64_t nacked = 0;            // packets asked for
+  std::uint64_t nack_unknown = 0;      // not in the history any more
+  std::uint64_t nack_limited = 0;      // not sent again: rate limit, or just sent
+  std::uint64_t key_frame_requests = 0;  // PLI and FIR
+  std::uint64_t reports = 0;           // RR and SR received
+  std::uint64_t transport_feedbacks = 0;
+  std::uint64_t rtcp_forged = 0;       // refused by SRTCP
+  std::uint64_t rtcp_malformed = 0;
+  std::uint64_t dropped_before_key = 0;   // frames
+  std::uint64_t dropped_slow = 0;         // frames
+  std::int64_t rtt_us = -1;            // -1: not known
+  double loss = 0;                     // 0 to 1, of the last report
+  std::uint64_t remb_bps = 0;          // 0: none
+  std::uint64_t queued_bytes = 0;
+  std::uint64_t queued_frames = 0;
+  std::uint64_t pacing_bps = 0;
+  std::int64_t first_packet_us = -1;
+  std::int64_t heard_us = -1;          // last authenticated RTCP
+};
+
+// What an RTCP datagram led to.
+struct Received {
+  bool authenticated = false;
+  bool key_frame_wanted = false;
+  bool retransmits = false;  // poll now
+  bool bye = false;
+};
+
+// Where packets are written: room for a packet, then its final size. A packet that is not committed is not sent.
+// (A class with `std::uint8_t* reserve(std::size_t capacity)` and `void commit(std::size_t size)`.)
+class PacketSink {
+ public:
+  virtual std::uint8_t* reserve(std::size_t capacity) = 0;
+  virtual void commit(std::size_t size) = 0;
+
+ protected:
+  ~PacketSink() = default;
+};
+
+class ViewerEgress {
+ public:
+  ViewerEgress(const EgressConfig& config, Now now);
+  ~ViewerEgress();
+  ViewerEgress(ViewerEgress&&) noexcept;
+  ViewerEgress& operator=(ViewerEgress&&) noexcept;
+
+  // A video frame, in decoding order. Before the first key frame (or after a drop or wait_for_key) others are dropped.
+  void send(FrameRef frame, Now now);
+  // First pictures: a key frame and what followed it, shown at once (timestamps 1 ms apart, ending at the last frame's
+  // own). Replaces what is queued.
+  void replay(std::span<const FrameRef> frames, Now now);
+  void send_audio(FrameRef packet, Now now);
+  // Everything queued is for nothing: another rendition follows with its next key frame.
+  void wait_for_key(Now now);
+  bool waits_for_key() const noexcept;
+  // True once since the last call if the queue was given up and a key frame is needed.
+  bool take_key_frame_wish() noexcept;
+
+  // The rendition's rate as measured over the last second or two.
+  void set_rendition_rate(std::uint64_t bps) noexcept;
+  void set_pacing(const Pacing& pacing) noexcept;
+
+  // Writes all that may leave now; sender reports among it.
+  void poll(Now now, PacketSink& out);
+  // When to poll again without anything new; none: nothing is waiting (reports aside).
+  std::optional<std::int64_t> deadline_us() const noexcept;
+
+  // An SRTCP datagram, opened in place.
+  Received receive(std::span<std::uint8_t> datagram, Now now);
+  // BYE for all SSRCs.
+  void write_bye(Now now, PacketSink& out);
+
+  const EgressStats& stats() const noexcept;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mediacore::egress
