@@ -6,4 +6,5 @@ PYBIND11_MODULE(_core, m) {
   mediacore::bindings::bind_h264(m);
   mediacore::bindings::bind_profile_level_id(m);
   mediacore::bindings::bind_rtp(m);
+  mediacore::bindings::bind_srtp(m);
 }

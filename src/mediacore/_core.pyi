@@ -662,3 +662,46 @@ class OpusDepacketizer:
         """As H264Depacketizer."""
     def stats(self) -> DepacketizerStats:
         """The counts so far."""
+
+@final
+class SrtpSealer:
+    """Seals RTP packets (RFC 3711, RFC 7714).
+
+    `profile` is the number of the DTLS extension use_srtp: 1 (AES128_CM_SHA1_80), 7 or 8 (AEAD_AES_128_GCM and 256).
+    Master key and salt have 16 and 14, 16 and 12, 32 and 12 bytes; else ValueError.
+    """
+
+    def __init__(self, profile: int, key: Buffer, salt: Buffer) -> None: ...
+    def seal(self, packet: Buffer, *, header_bytes: int, index: int) -> bytes:
+        """The sealed packet; its first `header_bytes` (CSRCs and extension included) stay readable.
+
+        `index` is the rollover counter * 2**16 + sequence number and must not be used twice for an SSRC. ValueError
+        if it is not that of the packet.
+        """
+
+@final
+class SrtpOpener:
+    """Opens RTP packets of up to 32 SSRCs, each with its rollover counter and replay window."""
+
+    def __init__(self, profile: int, key: Buffer, salt: Buffer) -> None:
+        """As SrtpSealer."""
+    def open(self, packet: Buffer) -> bytes:
+        """The plain packet; ValueError with the reason: malformed, forged, repeated, too old, too many sources."""
+
+@final
+class SrtcpSealer:
+    """Seals RTCP packets and counts their index."""
+
+    def __init__(self, profile: int, key: Buffer, salt: Buffer, *, first_index: int = 0) -> None:
+        """As SrtpSealer."""
+    def seal(self, packet: Buffer) -> bytes:
+        """The sealed packet; ValueError if it has less than 8 bytes, or the 2**31 indexes are used up."""
+
+@final
+class SrtcpOpener:
+    """Opens RTCP packets of up to 32 senders, each with its replay window."""
+
+    def __init__(self, profile: int, key: Buffer, salt: Buffer) -> None:
+        """As SrtpSealer."""
+    def open(self, packet: Buffer) -> bytes:
+        """The plain packet; ValueError with the reason, as SrtpOpener, or: not encrypted."""

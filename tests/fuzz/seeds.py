@@ -201,6 +201,28 @@ def to_depacketize() -> Iterator[bytes]:
         yield out + tail(1, 0, codec)
 
 
+def srtp_actions() -> Iterator[bytes]:
+    """Packets that are sealed, delivered, repeated, changed, and bytes from elsewhere, by profile and protocol."""
+    rtp = bytes.fromhex("90e0000500000000112233440000beef0001aabbccdd")
+    rtcp = bytes.fromhex("80c800011122334480000001")
+    stream = (rtp + bytes(20) + rtcp + bytes(20)) * 8
+    alien, repeat, change, seal = 0, 2, 4, 6
+    kept, sent = 0, 1
+    begin_rtp, begin_rtcp = (1, 0xFF, 0xFE, 0), (0, 1)  # before a wrap; with the first index
+    plain_rtp, plain_rtcp = (0, 0, 0, 30, 0), (0, 30)  # without CSRCs and extension, 30 bytes, the next index follows
+    full_rtp = (15, 1, 20, 0, 60, 1, 0x70, 0)  # with both, and 0x7000 indexes follow that are not used
+    for profile in range(3):
+        for begin, packet, other in ((begin_rtp, plain_rtp, full_rtp), (begin_rtcp, plain_rtcp, plain_rtcp)):
+            for actions in (
+                (seal, *packet, sent) * 6,
+                (seal, *other, sent) * 6,
+                (*(seal, *packet, kept) * 3, repeat, 2, repeat, 0, repeat, 1, repeat, 1),
+                (*(seal, *packet, kept) * 2, change, 0, 2, 1, 5, 3, change, 1, 0, 20, repeat, 0, repeat, 1),
+                (alien, 60, seal, *packet, sent, alien, 22, seal, *packet, sent),
+            ):
+                yield stream + tail(profile, *begin, *actions)
+
+
 def generated(target: str) -> Iterator[bytes]:
     """Seeds for a target that are made here; PyAV is imported for them."""
     if target == "annexb":
@@ -213,6 +235,8 @@ def generated(target: str) -> Iterator[bytes]:
         yield from bit_fields(nals + subsets)
     elif target == "packetize":
         yield from to_packetize(frames_to_packetize())
+    elif target == "srtp":
+        yield from srtp_actions()
     else:
         yield from to_depacketize()
 
@@ -271,7 +295,7 @@ def from_vectors(target: str, folder: Path) -> Iterator[bytes]:
         )
     elif target == "packetize":
         yield from to_packetize((codec, stream) for codec in (0, 5) for stream in streams)
-    else:
+    elif target == "depacketize":
         for data in packets:
             yield packets_of([data, data]) + tail(1, 0, 5)
             yield bytes([0x10, len(data[:255])]) + data[:255] + tail(1, 0, 5)
