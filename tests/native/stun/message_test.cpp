@@ -342,7 +342,7 @@ TEST(StunMessage, StandsCutsAndNoise) {
     Buffer attributes;
     for (unsigned n = up_to(5); n > 0; --n) {
       const unsigned kind = up_to(8);
-      const unsigned size = up_to(9) == 0 ? up_to(40) : kSizes[kind];
+      const std::size_t size = up_to(9) == 0 ? up_to(40) : kSizes[kind];
       Buffer head(4);
       rtp::store_be<2>(kTypes[kind], head.data());
       rtp::store_be<2>(size, head.data() + 2);
