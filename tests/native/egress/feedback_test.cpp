@@ -107,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(Times, FeedbackRoundTrip,
                                            RoundTrip{"negative", 300'000, 32'768, std::nullopt},
                                            RoundTrip{"at_the_limit", 29'999'000, 0, 29'999'000},
                                            RoundTrip{"absurd", 31'000'000, 0, std::nullopt},
-                                           RoundTrip{"absurd_delay", 100'000, 0xffff'0000, std::nullopt}),
+                                           RoundTrip{"absurd_delay", 100'000, 0x7fff'0000, std::nullopt}),
                          [](const auto& each) { return each.param.name; });
 
 TEST(Feedback, PictureLossAndFullIntraRequestsAreOfTheVideoAlone) {
