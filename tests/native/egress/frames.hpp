@@ -1,6 +1,7 @@
 // Frames for the tests of the way out: of given sizes, with bytes that tell them apart.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -56,9 +57,13 @@ inline FrameRef delta_frame(std::int64_t pts_us, std::size_t packets = 1) {
 
 // An access unit of one slice of `bytes`, whose content depends on `seed`.
 inline Buffer access_unit(bool is_key, std::size_t bytes, unsigned seed) {
-  Buffer unit;
-  if (is_key) unit = {0, 0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0x95, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80};
-  unit.insert(unit.end(), {0, 0, 0, 1, static_cast<std::uint8_t>(is_key ? 0x65 : 0x41)});
+  // SPS, PPS, IDR slice; the other begins with a slice alone.
+  static constexpr std::array<std::uint8_t, 22> kKeyHead{0, 0, 0,    1,    0x67, 0x42, 0xe0, 0x1f, 0x95, 0, 0,
+                                                         0, 1, 0x68, 0xce, 0x3c, 0x80, 0,    0,    0,    1, 0x65};
+  static constexpr std::array<std::uint8_t, 5> kHead{0, 0, 0, 1, 0x41};
+  const std::span<const std::uint8_t> head = is_key ? std::span<const std::uint8_t>(kKeyHead) : kHead;
+  Buffer unit(head.begin(), head.end());
+  unit.reserve(head.size() + bytes);
   for (std::size_t i = 0; i < bytes; ++i) {
     seed = seed * 1'664'525 + 1'013'904'223;
     unit.push_back(static_cast<std::uint8_t>((seed >> 24) | 1U));  // no start code in it
