@@ -96,7 +96,7 @@ struct ViewerEgress::State {
         video_queue(video.packet_bytes({}, 0) + kUdpIpBytes),
         audio_queue(audio ? audio->packet_bytes({}, 0) + kUdpIpBytes : 0),
         pacer(config.pacing, now.us),
-        retransmissions(now.us),
+        retransmissions(pacer.rate_bps(), now.us),
         feedback(own_ssrcs(config)) {
     note_queue();
   }
