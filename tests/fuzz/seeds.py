@@ -201,6 +201,35 @@ def to_depacketize() -> Iterator[bytes]:
         yield out + tail(1, 0, codec)
 
 
+def to_demultiplex() -> Iterator[bytes]:
+    """Viewers that connect, move, are relayed and flooded; choices only."""
+    request, answer, media, note, relay, sent = 2, 6, 9, 10, 13, 15
+    nominates, plain, conflict = 1, 0, 5
+    direct, wrapped = (0,), (1, 1)  # or in the first channel
+
+    def connect(
+        viewer: int, place: tuple[int, int], way: tuple[int, ...] = direct, flags: int = nominates
+    ) -> list[int]:
+        """A check, ours and its answer, and media; a place is a number and a socket."""
+        check = [request, viewer, 1, flags, viewer, 1, *way, *place]
+        ours = [note, viewer, 7, *place, *way]
+        return [*check, *ours, answer, 0, 7, *way, *place, media, 10, 2, 1, *way, *place, media, 10, 0, 0, *way, *place]
+
+    def relayed(viewer: int, server: tuple[int, int]) -> list[int]:
+        """A socket of its own, a server there, a channel to a peer."""
+        steps = ([relay, viewer, *server, 0], [relay, viewer, *server, 1], [relay, viewer, *server, 2, 3, 0, 1])
+        return [choice for step in steps for choice in step]
+
+    first, second, server = (0, 0), (1, 1), (2, 2)
+    yield tail(*connect(0, first), *connect(1, second), *connect(2, (3, 0)), *connect(0, (4, 0)))
+    yield tail(*connect(0, first), *connect(1, first), *connect(1, first, flags=plain), *connect(0, first))
+    yield tail(*connect(0, first, flags=conflict), sent, 0, *first, 0, 0, 1, 0, 0, *connect(0, first))
+    yield tail(*relayed(0, server), *connect(0, server, wrapped), *connect(1, server, wrapped), relay, 0, *server, 3)
+    yield tail(*relayed(0, server), *relayed(1, server), *connect(1, server), *connect(0, server, wrapped))
+    yield tail(*connect(0, first), *(choice for n in range(20) for choice in (request, 0, 1, 0, n, 1, 0, n, n)))
+    yield bytes.fromhex("000100002112a442") + bytes(140) + tail(*(1, 20, *first) * 8, *connect(0, first))
+
+
 def generated(target: str) -> Iterator[bytes]:
     """Seeds for a target that are made here; PyAV is imported for them."""
     if target == "annexb":
@@ -213,6 +242,8 @@ def generated(target: str) -> Iterator[bytes]:
         yield from bit_fields(nals + subsets)
     elif target == "packetize":
         yield from to_packetize(frames_to_packetize())
+    elif target == "demux":
+        yield from to_demultiplex()
     else:
         yield from to_depacketize()
 
@@ -271,7 +302,7 @@ def from_vectors(target: str, folder: Path) -> Iterator[bytes]:
         )
     elif target == "packetize":
         yield from to_packetize((codec, stream) for codec in (0, 5) for stream in streams)
-    else:
+    elif target == "depacketize":
         for data in packets:
             yield packets_of([data, data]) + tail(1, 0, 5)
             yield bytes([0x10, len(data[:255])]) + data[:255] + tail(1, 0, 5)
