@@ -288,6 +288,35 @@ def to_read_stun() -> Iterator[bytes]:
     yield bytes(range(12)) + bytes(range(16)) + b"password" + tail(0, 0x80, 0x55, 0)
 
 
+def to_demultiplex() -> Iterator[bytes]:
+    """Viewers that connect, move, are relayed and flooded; choices only."""
+    request, answer, media, note, relay, sent = 2, 6, 9, 10, 13, 15
+    nominates, plain, conflict = 1, 0, 5
+    direct, wrapped = (0,), (1, 1)  # or in the first channel
+
+    def connect(
+        viewer: int, place: tuple[int, int], way: tuple[int, ...] = direct, flags: int = nominates
+    ) -> list[int]:
+        """A check, ours and its answer, and media; a place is a number and a socket."""
+        check = [request, viewer, 1, flags, viewer, 1, *way, *place]
+        ours = [note, viewer, 7, *place, *way]
+        return [*check, *ours, answer, 0, 7, *way, *place, media, 10, 2, 1, *way, *place, media, 10, 0, 0, *way, *place]
+
+    def relayed(viewer: int, server: tuple[int, int]) -> list[int]:
+        """A socket of its own, a server there, a channel to a peer."""
+        steps = ([relay, viewer, *server, 0], [relay, viewer, *server, 1], [relay, viewer, *server, 2, 3, 0, 1])
+        return [choice for step in steps for choice in step]
+
+    first, second, server = (0, 0), (1, 1), (2, 2)
+    yield tail(*connect(0, first), *connect(1, second), *connect(2, (3, 0)), *connect(0, (4, 0)))
+    yield tail(*connect(0, first), *connect(1, first), *connect(1, first, flags=plain), *connect(0, first))
+    yield tail(*connect(0, first, flags=conflict), sent, 0, *first, 0, 0, 1, 0, 0, *connect(0, first))
+    yield tail(*relayed(0, server), *connect(0, server, wrapped), *connect(1, server, wrapped), relay, 0, *server, 3)
+    yield tail(*relayed(0, server), *relayed(1, server), *connect(1, server), *connect(0, server, wrapped))
+    yield tail(*connect(0, first), *(choice for n in range(20) for choice in (request, 0, 1, 0, n, 1, 0, n, n)))
+    yield bytes.fromhex("000100002112a442") + bytes(140) + tail(*(1, 20, *first) * 8, *connect(0, first))
+
+
 def generated(target: str) -> Iterator[bytes]:
     """Seeds for a target that are made here; PyAV is imported for them."""
     if target == "annexb":
@@ -306,6 +335,8 @@ def generated(target: str) -> Iterator[bytes]:
         yield from to_read_rtcp()
     elif target == "stun":
         yield from to_read_stun()
+    elif target == "demux":
+        yield from to_demultiplex()
     else:
         yield from to_depacketize()
 
