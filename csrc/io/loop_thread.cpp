@@ -83,7 +83,7 @@ void LoopThread::turn(std::span<const epoll_event> ready) {
     if ((event.data.u64 & (kCommandsTag | Audience::kSocketTag)) == 0) intake_.read(event.data.u64, wake_);
   }
   intake_.pause(wake_);
-  for (auto& [id, rendition] : renditions_) rendition.take_due(wake_.now.us + settings_.coalesce_us, wake_);
+  take_due();
   if (wake_.now.us >= tick_us_) tick();
   audience_.send(wake_);
   publish();
@@ -98,6 +98,17 @@ void LoopThread::read_sockets(std::span<const epoll_event> ready) {
     bool more = true;
     for (std::size_t reads = 0; more && reads < kReadsPerTurn; ++reads) {
       more = audience_.read(socket, wake_, [this] { carry_out_commands(); });
+    }
+  }
+}
+
+void LoopThread::take_due() {
+  for (auto& [id, target] : renditions_) {
+    try {
+      target.take_due(wake_.now.us + settings_.coalesce_us, wake_);
+    } catch (const std::exception&) {
+      ++figures_.faults;
+      target.lose_unit(wake_);
     }
   }
 }

@@ -62,6 +62,7 @@ class LoopThread {
   void turn(std::span<const epoll_event> ready);
   void read_sockets(std::span<const epoll_event> ready);
   void carry_out_commands();
+  void take_due();
   std::int64_t deadline_us() const noexcept;
   void tick();
   void publish() noexcept;
