@@ -21,15 +21,13 @@ constexpr std::int64_t on_grid(std::int64_t us, std::int64_t step_us) noexcept {
 
 }  // namespace
 
-Audience::Audience(const Settings& settings, std::vector<UdpPort>& ports, Renditions& renditions, Poller& poller)
-    : settings_(settings),
-      ports_(ports),
-      renditions_(renditions),
-      poller_(poller),
-      batch_(descriptors_of(ports), settings.gso),
-      blocked_(ports.size()) {
+Audience::Audience(const Settings& settings, std::vector<UdpPort> ports, Renditions& renditions, Poller& poller)
+    : settings_(settings), renditions_(renditions), poller_(poller), batch_(descriptors_of(ports), settings.gso) {
   settings_.coalesce_us = std::max<std::int64_t>(settings_.coalesce_us, 1);
-  for (std::size_t i = 0; i < ports_.size(); ++i) poller_.add(ports_[i].descriptor(), kSocketTag | i);
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    poller_.add(ports[i].descriptor(), kSocketTag | i);
+    sockets_.emplace(static_cast<std::uint16_t>(i), Socket{std::move(ports[i])});
+  }
 }
 
 Viewer* Audience::find(Id id) noexcept {
@@ -53,13 +51,35 @@ void Audience::add(AddViewer&& command, Wake& wake) {
   viewers_.try_emplace(command.id, settings, std::move(command.shared));
 }
 
-void Audience::note(const NoteTransaction& command, Wake& wake) {
-  demultiplexer_.note_transaction(command.viewer, command.transaction, wake.now.us);
+void Audience::send_datagram(const SendDatagram& command, Wake& wake) {
+  Viewer* const viewer = find(command.viewer);
+  if (viewer == nullptr) return;
+  // What is for a peer behind a TURN server goes through its channel.
+  const auto channel = std::ranges::find(viewer->channels, command.to, &Viewer::Channel::peer);
+  const ice::Endpoint to = channel != viewer->channels.end() ? channel->server : command.to;
+  if (demultiplexer_.note_sent(viewer->id(), command.data, to, wake.now.us)) write(to, command.data);
 }
 
-void Audience::add_relay(const AddRelay& command) { demultiplexer_.add_relay(command.viewer, command.server); }
+void Audience::add_socket(AddRelaySocket&& command) {
+  Viewer* const viewer = find(command.viewer);
+  if (viewer == nullptr || !demultiplexer_.dedicate_socket(command.viewer, command.socket)) return;
+  poller_.add(command.port.descriptor(), kSocketTag | command.socket);
+  batch_.add_socket(command.socket, command.port.descriptor());
+  sockets_.insert_or_assign(command.socket, Socket{std::move(command.port)});
+  viewer->relay_sockets.push_back(command.socket);
+  static_cast<void>(demultiplexer_.add_relay(command.viewer, command.server));
+}
 
-void Audience::bind(const BindChannel& command) { demultiplexer_.bind_channel(command.viewer, command.server); }
+void Audience::add_relay(const AddRelay& command) {
+  static_cast<void>(demultiplexer_.add_relay(command.viewer, command.server));
+}
+
+void Audience::bind(const BindChannel& command) {
+  Viewer* const viewer = find(command.viewer);
+  if (viewer == nullptr || !demultiplexer_.bind_channel(command.viewer, command.server, command.peer)) return;
+  std::erase_if(viewer->channels, [&](const Viewer::Channel& channel) { return channel.server == command.server; });
+  viewer->channels.push_back({command.server, command.peer});
+}
 
 void Audience::start(const StartViewer& command, Wake& wake) {
   Viewer* const viewer = find(command.viewer);
@@ -129,12 +149,29 @@ bool Audience::remove(Id id, Wake& wake) {
   detach(id, wake);
   std::erase(wake.ready, viewer);
   std::erase(paced_, viewer);
+  for (const std::uint16_t socket : viewer->relay_sockets) {
+    demultiplexer_.release_socket(id, socket);
+    batch_.remove_socket(socket);
+    poller_.remove(sockets_.at(socket).port.descriptor());
+    sockets_.erase(socket);
+  }
   demultiplexer_.remove(id);
   viewers_.erase(id);
   return true;
 }
 
 // ---------------------------------------------------------------------------------------------- what comes in
+
+void Audience::read(std::uint16_t index, Wake& wake) {
+  const auto socket = sockets_.find(index);
+  if (socket == sockets_.end()) return;
+  for (std::size_t reads = 0; reads < kReadsPerTurn; ++reads) {
+    const auto datagrams = socket->second.port.read(wake.now.us, realtime_ns());
+    for (const UdpPort::Datagram& datagram : datagrams) take(datagram, wake);
+    if (written_) flush();
+    if (datagrams.size() < kDatagramsPerRead) return;
+  }
+}
 
 void Audience::take(const UdpPort::Datagram& datagram, Wake& wake) {
   ++figures_.datagrams_in;
@@ -149,33 +186,48 @@ void Audience::take(const UdpPort::Datagram& datagram, Wake& wake) {
 }
 
 void Audience::obey(const ice::Verdict& verdict, const UdpPort::Datagram& datagram, Wake& wake) {
-  if (!verdict.response.empty()) answer(verdict, datagram);
+  if (!verdict.response.empty()) write(verdict.from, verdict.response);
+  if (Viewer* const displaced = find(verdict.displaced)) update_destination(*displaced, wake);
   Viewer* const viewer = find(verdict.viewer);
   if (viewer == nullptr) return;
   if (verdict.authenticated) viewer->heard(wake.now.us);
-  if (verdict.moved) {
-    viewer->set_destination(demultiplexer_.destination(viewer->id()));
-    wake.events.post(DestinationMoved{viewer->id()});
-    begin(*viewer, wake);
-  }
+  if (verdict.moved) update_destination(*viewer, wake);
   switch (verdict.kind) {
     case ice::Kind::dropped: break;
     case ice::Kind::rtp: ++figures_.rtp_in; break;
     case ice::Kind::rtcp: take_rtcp(*viewer, verdict, datagram, wake); break;
-    case ice::Kind::up:
-      wake.events.post_datagram({.viewer = viewer->id(),
-                                 .from = datagram.from,
-                                 .data = {datagram.data.begin(), datagram.data.end()},
-                                 .shared = viewer->shared()});
-      break;
+    case ice::Kind::up: hand_up(*viewer, verdict, datagram, wake); break;
   }
 }
 
-void Audience::answer(const ice::Verdict& verdict, const UdpPort::Datagram& datagram) {
-  batch_.to(verdict.from.port != 0 ? verdict.from : datagram.from);
-  std::memcpy(batch_.reserve(verdict.response.size()), verdict.response.data(), verdict.response.size());
-  batch_.commit(verdict.response.size());
-  answered_ = true;
+void Audience::update_destination(Viewer& viewer, Wake& wake) {
+  viewer.set_destination(demultiplexer_.destination(viewer.id()));
+  wake.events.post(DestinationMoved{viewer.id()});
+  if (viewer.begun && !viewer.live()) {  // nowhere to go to: from a key frame on when there is again
+    viewer.wait_for_key(wake.now);
+    viewer.begun = false;
+  }
+  begin(viewer, wake);
+}
+
+// What comes from a bound channel comes from the peer.
+void Audience::hand_up(Viewer& viewer, const ice::Verdict& verdict, const UdpPort::Datagram& datagram, Wake& wake) {
+  DatagramUp event{.viewer = viewer.id(), .from = datagram.from, .data = {}, .shared = viewer.shared()};
+  std::span<const std::uint8_t> data = datagram.data;
+  const auto channel = std::ranges::find(viewer.channels, verdict.from, &Viewer::Channel::server);
+  if (channel != viewer.channels.end()) {
+    event.from = channel->peer;
+    data = verdict.payload;
+  }
+  event.data.assign(data.begin(), data.end());
+  wake.events.post_datagram(std::move(event));
+}
+
+void Audience::write(const ice::Endpoint& to, std::span<const std::uint8_t> datagram) {
+  batch_.to(to);
+  std::memcpy(batch_.reserve(datagram.size()), datagram.data(), datagram.size());
+  batch_.commit(datagram.size());
+  written_ = true;
 }
 
 void Audience::take_rtcp(Viewer& viewer, const ice::Verdict& verdict, const UdpPort::Datagram& datagram, Wake& wake) {
@@ -198,7 +250,10 @@ void Audience::send(Wake& wake) {
   for (Viewer* viewer : paced_) {
     if (viewer->deadline_us().value_or(kNever) <= wake.now.us) wake.poll_later(*viewer);
   }
-  if (wake.ready.empty()) return;
+  if (wake.ready.empty()) {
+    if (written_) flush();
+    return;
+  }
   for (Viewer* viewer : wake.ready) poll(*viewer, wake);
   std::erase_if(paced_, [](Viewer* viewer) {
     viewer->paced = viewer->deadline_us().has_value();
@@ -240,11 +295,13 @@ void Audience::give_up(Viewer& viewer, Wake& wake) noexcept {
 }
 
 void Audience::flush() {
-  static_cast<void>(batch_.flush());
-  for (std::size_t i = 0; i < blocked_.size(); ++i) {
-    if (batch_.blocked(i) == blocked_[i]) continue;
-    blocked_[i] = !blocked_[i];
-    poller_.set_writable(ports_[i].descriptor(), kSocketTag | i, blocked_[i]);
+  const bool was_blocked = std::exchange(blocked_, !batch_.flush());
+  written_ = false;
+  if (!blocked_ && !was_blocked) return;
+  for (auto& [index, socket] : sockets_) {
+    if (batch_.blocked(index) == socket.waited_for) continue;
+    socket.waited_for = !socket.waited_for;
+    poller_.set_writable(socket.port.descriptor(), kSocketTag | index, socket.waited_for);
   }
 }
 

@@ -29,6 +29,8 @@ class Audience {
  public:
   // What the poller gives back for a socket: this bit, and its index.
   static constexpr std::uint64_t kSocketTag = std::uint64_t{1} << 62;
+  static constexpr std::size_t kReadsPerTurn =
+      16;  // 1024 datagrams: a flood on one socket keeps nobody waiting for long
 
   struct Settings {
     std::int64_t coalesce_us = 1000;
@@ -43,10 +45,11 @@ class Audience {
   };
 
   // Throws std::system_error.
-  Audience(const Settings& settings, std::vector<UdpPort>& ports, Renditions& renditions, Poller& poller);
+  Audience(const Settings& settings, std::vector<UdpPort> ports, Renditions& renditions, Poller& poller);
 
   void add(AddViewer&& command, Wake& wake);
-  void note(const NoteTransaction& command, Wake& wake);
+  void send_datagram(const SendDatagram& command, Wake& wake);
+  void add_socket(AddRelaySocket&& command);
   void add_relay(const AddRelay& command);
   void bind(const BindChannel& command);
   void start(const StartViewer& command, Wake& wake);
@@ -58,17 +61,8 @@ class Audience {
   // Media of this rendition stops.
   void leave(Rendition& rendition, Wake& wake);
 
-  // One read of a socket. Between the reading and the looking, `then` is called: commands that were sent before a
-  // datagram was asked for are carried out before it is looked at. False: there is no more to read.
-  template <class Then>
-  bool read(std::size_t socket, Wake& wake, Then&& then) {
-    const auto datagrams = ports_[socket].read(wake.now.us, realtime_ns());
-    then();
-    for (const UdpPort::Datagram& datagram : datagrams) take(datagram, wake);
-    if (answered_) flush();
-    answered_ = false;
-    return datagrams.size() == kDatagramsPerRead;
-  }
+  // Reads a socket, and answers what is to be answered at once.
+  void read(std::uint16_t socket, Wake& wake);
 
   // Polls whoever has something to send now, and sends it.
   void send(Wake& wake);
@@ -80,33 +74,39 @@ class Audience {
   void say_bye(Wake& wake);
 
   bool empty() const noexcept { return viewers_.empty(); }
-  std::size_t sockets() const noexcept { return ports_.size(); }
   const Figures& figures() const noexcept { return figures_; }
   const ice::DemuxStats& demux_stats() const noexcept { return demultiplexer_.stats(); }
   const SendStats& send_stats() const noexcept { return batch_.stats(); }
 
  private:
+  struct Socket {
+    UdpPort port;
+    bool waited_for = false;  // it was full
+  };
+
   Viewer* find(Id id) noexcept;
   Rendition* rendition(Id id) noexcept;
   void take(const UdpPort::Datagram& datagram, Wake& wake);
   void obey(const ice::Verdict& verdict, const UdpPort::Datagram& datagram, Wake& wake);
   void take_rtcp(Viewer& viewer, const ice::Verdict& verdict, const UdpPort::Datagram& datagram, Wake& wake);
-  void answer(const ice::Verdict& verdict, const UdpPort::Datagram& datagram);
+  void hand_up(Viewer& viewer, const ice::Verdict& verdict, const UdpPort::Datagram& datagram, Wake& wake);
+  void write(const ice::Endpoint& to, std::span<const std::uint8_t> datagram);
+  void update_destination(Viewer& viewer, Wake& wake);
   void move_to(Id& place, Id rendition, Viewer& viewer, Wake& wake);
   void begin(Viewer& viewer, Wake& wake);
   void poll(Viewer& viewer, Wake& wake);
   void give_up(Viewer& viewer, Wake& wake) noexcept;
 
   Settings settings_;
-  std::vector<UdpPort>& ports_;
   Renditions& renditions_;
   Poller& poller_;
   ice::Demultiplexer demultiplexer_;
   SendBatch batch_;
-  std::vector<bool> blocked_;  // by socket: waited for
+  std::unordered_map<std::uint16_t, Socket> sockets_;  // by index
   std::unordered_map<Id, Viewer> viewers_;
   std::vector<Viewer*> paced_;  // with a deadline
-  bool answered_ = false;
+  bool written_ = false;        // without a poll
+  bool blocked_ = false;        // some socket was full
   Figures figures_;
 };
 

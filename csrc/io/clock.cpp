@@ -16,6 +16,8 @@ std::uint64_t realtime_ns() noexcept {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
 }
 
-egress::Now now() noexcept { return {.us = monotonic_us(), .ntp = ntp_of(realtime_ns())}; }
+egress::Now now() noexcept {
+  return {.us = monotonic_us(), .ntp = ntp_of(realtime_ns())};
+}
 
 }  // namespace mediacore::io

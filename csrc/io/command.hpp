@@ -7,13 +7,14 @@
 #include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "core/egress/viewer_egress.hpp"
 #include "core/ice/endpoint.hpp"
-#include "core/stun/message.hpp"
 #include "io/descriptor.hpp"
 #include "io/figures.hpp"
 #include "io/tap.hpp"
+#include "io/udp_port.hpp"
 #include "io/unit.hpp"
 
 namespace mediacore::io {
@@ -68,9 +69,19 @@ struct AddViewer {
   std::shared_ptr<ViewerShared> shared;
 };
 
-struct NoteTransaction {
+// STUN or DTLS from Python.
+struct SendDatagram {
   Id viewer;
-  stun::TransactionId transaction;
+  ice::Endpoint to;
+  std::vector<std::uint8_t> data;
+};
+
+// A socket for a viewer's traffic with a TURN server.
+struct AddRelaySocket {
+  Id viewer;
+  UdpPort port;
+  std::uint16_t socket;  // its index
+  ice::Endpoint server;
 };
 
 struct AddRelay {
@@ -117,7 +128,7 @@ struct Remove {
 };
 
 using Command = std::variant<AddRendition, Push, Describe, NewEpoch, KeyFrameUnavailable, RequestKeyFrame, AddSource,
-                             AddViewer, NoteTransaction, AddRelay, BindChannel, StartViewer, Attach, Detach, SetPacing,
-                             AddTap, Remove>;
+                             AddViewer, SendDatagram, AddRelaySocket, AddRelay, BindChannel, StartViewer, Attach,
+                             Detach, SetPacing, AddTap, Remove>;
 
 }  // namespace mediacore::io

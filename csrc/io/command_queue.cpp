@@ -12,7 +12,7 @@ CommandQueue::CommandQueue() : signal_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!signal_) throw std::system_error(errno, std::generic_category(), "eventfd");
 }
 
-bool CommandQueue::push(Command command) {
+bool CommandQueue::push(Command& command) {
   const bool counts = !std::holds_alternative<Push>(command);
   bool was_empty = false;
   {

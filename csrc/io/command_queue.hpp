@@ -24,8 +24,8 @@ class CommandQueue {
   CommandQueue();
 
   int descriptor() const noexcept { return signal_.get(); }
-  // False: refused. The command is gone all the same, and what it owned with it.
-  bool push(Command command);
+  // False: refused, and the command is as it was.
+  bool push(Command& command);
   // Wakes the thread without a command.
   void wake() noexcept;
   // All there are, in `out`, whose former content is lost.

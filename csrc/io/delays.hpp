@@ -33,7 +33,8 @@ class Delays {
   Figures figures() const noexcept {
     const std::uint64_t count = std::min<std::uint64_t>(count_.load(std::memory_order_acquire), kKept);
     if (count == 0) return {};
-    std::array<std::int32_t, kKept> values;  // NOLINT(cppcoreguidelines-pro-type-member-init): the first `count` are set
+    std::array<std::int32_t, kKept>
+        values;  // NOLINT(cppcoreguidelines-pro-type-member-init): the first `count` are set
     for (std::size_t i = 0; i < count; ++i) values[i] = values_[i].load(std::memory_order_relaxed);
     const auto end = values.begin() + static_cast<std::ptrdiff_t>(count);
     const auto at = [&](std::size_t percent) {

@@ -25,6 +25,9 @@ class Descriptor {
   int get() const noexcept { return fd_; }
   explicit operator bool() const noexcept { return fd_ >= 0; }
 
+  // Somebody else closes it.
+  int release() noexcept { return std::exchange(fd_, -1); }
+
   void close() noexcept {
     if (fd_ >= 0) static_cast<void>(::close(fd_));
     fd_ = -1;

@@ -34,9 +34,26 @@ struct RenditionFigures {
 };
 
 // What waits to be sent at its time, counted where it is pushed and where it leaves.
-struct Ahead {
-  std::atomic<std::size_t> units{0};
-  std::atomic<std::size_t> bytes{0};
+class Ahead {
+ public:
+  // False, and nothing counted, if there would be more than that.
+  bool take(std::size_t bytes, std::size_t most_units, std::size_t most_bytes) noexcept {
+    // Counted first, so that those who push from several threads stay within the bound together. Relaxed: these are
+    // counts, the units themselves go through a queue with a lock.
+    const bool fits = units_.fetch_add(1, std::memory_order_relaxed) < most_units;
+    if (bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= most_bytes && fits) return true;
+    give_back(bytes);
+    return false;
+  }
+
+  void give_back(std::size_t bytes) noexcept {
+    units_.fetch_sub(1, std::memory_order_relaxed);
+    bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<std::size_t> units_{0};
+  std::atomic<std::size_t> bytes_{0};
 };
 
 struct RenditionShared {
@@ -93,8 +110,8 @@ struct ThreadFigures {
   std::uint64_t wake_ups = 0;
   std::uint64_t commands = 0;
   std::uint64_t datagrams_in = 0;
-  std::uint64_t faults = 0;  // an object was ended, or a unit lost, because of an exception
-  std::uint64_t rtp_in = 0;  // nobody sends us media: dropped
+  std::uint64_t faults = 0;   // an object was ended, or a unit lost, because of an exception
+  std::uint64_t rtp_in = 0;   // nobody sends us media: dropped
   std::uint64_t no_keys = 0;  // SRTCP before the keys: dropped
   ice::DemuxStats demux;
   SendStats send;

@@ -131,13 +131,12 @@ bool Intake::remove(Id id) {
   return true;
 }
 
-std::vector<Id> Intake::remove_all_of(Id rendition) {
+void Intake::remove_all_of(Id rendition) {
   std::vector<Id> ids;
   for (const auto& [id, source] : sources_) {
     if (source.rendition() == rendition) ids.push_back(id);
   }
   for (const Id id : ids) remove(id);
-  return ids;
 }
 
 }  // namespace mediacore::io

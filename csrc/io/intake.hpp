@@ -25,7 +25,8 @@ class Intake {
  public:
   static constexpr std::size_t kRemembered = 64;  // pauses of sources that have ended, for those that follow them
 
-  Intake(Renditions& renditions, Poller& poller) : renditions_(renditions), poller_(poller), buffer_(Source::kReadBytes) {}
+  Intake(Renditions& renditions, Poller& poller)
+      : renditions_(renditions), poller_(poller), buffer_(Source::kReadBytes) {}
 
   void add(AddSource&& command, Wake& wake);
   void read(Id source, Wake& wake);
@@ -35,8 +36,7 @@ class Intake {
 
   // Quietly. False: there is no such source.
   bool remove(Id source);
-  // All of a rendition; returns their ids.
-  std::vector<Id> remove_all_of(Id rendition);
+  void remove_all_of(Id rendition);
 
   std::uint64_t faults() const noexcept { return faults_; }
 

@@ -17,15 +17,16 @@ constexpr std::uint64_t kCommandsTag = std::uint64_t{1} << 63;
 
 LoopThread::LoopThread(const Audience::Settings& settings, std::vector<UdpPort> ports, EventQueue& events, Gone gone)
     : settings_(settings),
-      ports_(std::move(ports)),
       gone_(std::move(gone)),
       wake_(events),
       intake_(renditions_, poller_),
-      audience_(settings, ports_, renditions_, poller_) {
+      audience_(settings, std::move(ports), renditions_, poller_) {
   poller_.add_signal(commands_.descriptor(), kCommandsTag);
 }
 
-LoopThread::~LoopThread() { stop(); }
+LoopThread::~LoopThread() {
+  stop();
+}
 
 void LoopThread::start() {
   // The thread inherits its creator's mask: no signal is for it.
@@ -77,8 +78,8 @@ void LoopThread::run() noexcept {
 void LoopThread::turn(std::span<const epoll_event> ready) {
   wake_.now = now();
   ++figures_.wake_ups;
-  read_sockets(ready);
   carry_out_commands();
+  read_sockets(ready);
   for (const epoll_event& event : ready) {
     if ((event.data.u64 & (kCommandsTag | Audience::kSocketTag)) == 0) intake_.read(event.data.u64, wake_);
   }
@@ -92,13 +93,9 @@ void LoopThread::turn(std::span<const epoll_event> ready) {
 void LoopThread::read_sockets(std::span<const epoll_event> ready) {
   for (const epoll_event& event : ready) {
     if ((event.data.u64 & kCommandsTag) != 0 || (event.data.u64 & Audience::kSocketTag) == 0) continue;
-    const std::size_t socket = event.data.u64 & ~Audience::kSocketTag;
     if ((event.events & EPOLLOUT) != 0) audience_.flush();
     if ((event.events & ~std::uint32_t{EPOLLOUT}) == 0) continue;
-    bool more = true;
-    for (std::size_t reads = 0; more && reads < kReadsPerTurn; ++reads) {
-      more = audience_.read(socket, wake_, [this] { carry_out_commands(); });
-    }
+    audience_.read(static_cast<std::uint16_t>(event.data.u64 & ~Audience::kSocketTag), wake_);
   }
 }
 
@@ -160,7 +157,9 @@ Rendition* LoopThread::rendition(Id id) noexcept {
   return found != renditions_.end() ? &found->second : nullptr;
 }
 
-void LoopThread::carry_out(AddRendition& command) { renditions_.try_emplace(command.id, std::move(command)); }
+void LoopThread::carry_out(AddRendition& command) {
+  renditions_.try_emplace(command.id, std::move(command));
+}
 
 void LoopThread::carry_out(Push& command) {
   Rendition* const target = rendition(command.rendition);
@@ -189,15 +188,36 @@ void LoopThread::carry_out(RequestKeyFrame& command) {
   if (Rendition* const target = rendition(command.rendition)) target->want_key_frame(wake_);
 }
 
-void LoopThread::carry_out(AddSource& command) { intake_.add(std::move(command), wake_); }
-void LoopThread::carry_out(AddViewer& command) { audience_.add(std::move(command), wake_); }
-void LoopThread::carry_out(NoteTransaction& command) { audience_.note(command, wake_); }
-void LoopThread::carry_out(AddRelay& command) { audience_.add_relay(command); }
-void LoopThread::carry_out(BindChannel& command) { audience_.bind(command); }
-void LoopThread::carry_out(StartViewer& command) { audience_.start(command, wake_); }
-void LoopThread::carry_out(Attach& command) { audience_.attach(command, wake_); }
-void LoopThread::carry_out(Detach& command) { audience_.detach(command.viewer, wake_); }
-void LoopThread::carry_out(SetPacing& command) { audience_.set_pacing(command, wake_); }
+void LoopThread::carry_out(AddSource& command) {
+  intake_.add(std::move(command), wake_);
+}
+void LoopThread::carry_out(AddViewer& command) {
+  audience_.add(std::move(command), wake_);
+}
+void LoopThread::carry_out(SendDatagram& command) {
+  audience_.send_datagram(command, wake_);
+}
+void LoopThread::carry_out(AddRelaySocket& command) {
+  audience_.add_socket(std::move(command));
+}
+void LoopThread::carry_out(AddRelay& command) {
+  audience_.add_relay(command);
+}
+void LoopThread::carry_out(BindChannel& command) {
+  audience_.bind(command);
+}
+void LoopThread::carry_out(StartViewer& command) {
+  audience_.start(command, wake_);
+}
+void LoopThread::carry_out(Attach& command) {
+  audience_.attach(command, wake_);
+}
+void LoopThread::carry_out(Detach& command) {
+  audience_.detach(command.viewer, wake_);
+}
+void LoopThread::carry_out(SetPacing& command) {
+  audience_.set_pacing(command, wake_);
+}
 
 void LoopThread::carry_out(AddTap& command) {
   if (Rendition* const target = rendition(command.rendition)) {
@@ -210,7 +230,7 @@ void LoopThread::carry_out(AddTap& command) {
 bool LoopThread::remove_rendition(Id id) {
   Rendition* const target = rendition(id);
   if (target == nullptr) return false;
-  for (const Id source : intake_.remove_all_of(id)) gone_(source);
+  intake_.remove_all_of(id);
   audience_.leave(*target, wake_);
   for (const Rendition::NamedTap& tap : target->taps()) wake_.events.post(TapEnded{tap.id});
   renditions_.erase(id);

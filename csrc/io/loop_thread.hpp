@@ -7,7 +7,7 @@
 // Policy: an exception (memory) ends the object that it concerns, with an event; the others go on. Nothing here waits for
 //   anybody but the kernel. Signals are not delivered to the thread.
 // fork: the child has no such thread, and nobody empties its queues; a loop is for the process that made it.
-// Threads: `push`, `figures`, `cpu_ns` and the sockets' names from any; the rest is the owner's.
+// Threads: `push`, `queued_commands`, `figures` and `cpu_ns` from any; the rest is the owner's.
 #pragma once
 
 #include <pthread.h>
@@ -33,12 +33,11 @@ namespace mediacore::io {
 class LoopThread {
  public:
   static constexpr std::int64_t kTickUs = 250'000;
-  static constexpr std::size_t kReadsPerTurn = 16;  // 1024 datagrams: a flood on one socket keeps nobody waiting for long
 
   // Called on the thread when nothing is left of an id.
   using Gone = std::function<void(Id)>;
 
-  // Throws std::system_error. The ports' indices are their places.
+  // Throws std::system_error.
   LoopThread(const Audience::Settings& settings, std::vector<UdpPort> ports, EventQueue& events, Gone gone);
   LoopThread(const LoopThread&) = delete;
   LoopThread& operator=(const LoopThread&) = delete;
@@ -49,13 +48,11 @@ class LoopThread {
   // BYE to all viewers; then joins, and closes the sources' sockets.
   void stop();
 
-  // False: the queue is full.
-  bool push(Command command) { return commands_.push(std::move(command)); }
+  // False: the queue is full, and the command is as it was.
+  bool push(Command& command) { return commands_.push(command); }
   std::size_t queued_commands() const { return commands_.size(); }
   ThreadFigures figures() const noexcept { return figures_shared_.read(); }
   std::uint64_t cpu_ns() const noexcept;
-  // These do not change while it runs.
-  const std::vector<UdpPort>& ports() const noexcept { return ports_; }
 
  private:
   void run() noexcept;
@@ -75,7 +72,8 @@ class LoopThread {
   void carry_out(RequestKeyFrame& command);
   void carry_out(AddSource& command);
   void carry_out(AddViewer& command);
-  void carry_out(NoteTransaction& command);
+  void carry_out(SendDatagram& command);
+  void carry_out(AddRelaySocket& command);
   void carry_out(AddRelay& command);
   void carry_out(BindChannel& command);
   void carry_out(StartViewer& command);
@@ -88,7 +86,6 @@ class LoopThread {
   Rendition* rendition(Id id) noexcept;
 
   Audience::Settings settings_;
-  std::vector<UdpPort> ports_;
   Gone gone_;
   CommandQueue commands_;
   Poller poller_;

@@ -28,7 +28,9 @@ void Poller::control(int operation, int descriptor, std::uint32_t events, std::u
   }
 }
 
-void Poller::add(int descriptor, std::uint64_t tag) { control(EPOLL_CTL_ADD, descriptor, EPOLLIN, tag); }
+void Poller::add(int descriptor, std::uint64_t tag) {
+  control(EPOLL_CTL_ADD, descriptor, EPOLLIN, tag);
+}
 
 void Poller::add_signal(int descriptor, std::uint64_t tag) {
   control(EPOLL_CTL_ADD, descriptor, EPOLLIN | EPOLLET, tag);

@@ -103,13 +103,8 @@ void Rendition::take_due(std::int64_t until_us, Wake& wake) {
   }
 }
 
-void Rendition::settle(const Push& push) noexcept {
-  shared_->ahead.units.fetch_sub(1, std::memory_order_relaxed);
-  shared_->ahead.bytes.fetch_sub(push.unit->data.size(), std::memory_order_relaxed);
-}
-
 void Rendition::take_push(Push&& push, Wake& wake) {
-  settle(push);
+  shared_->ahead.give_back(push.unit->data.size());
   Unit& unit = *push.unit;
   if (push.due_us != 0 && wake.now.us > push.due_us + kLateUs) ++figures_.late_units;
   unit.complete_us = wake.now.us;

@@ -98,7 +98,6 @@ class Rendition {
   void take_push(Push&& push, Wake& wake);
   void take_whole(const std::shared_ptr<Unit>& unit, Wake& wake);
   void tell_description(const Unit& unit, const h264::Sps* sps, Wake& wake);
-  void settle(const Push& push) noexcept;
   void give_to_taps(const UnitRef& unit, Wake& wake);
   void give_to_viewers(const egress::FrameRef& frame, Wake& wake);
   egress::FrameRef slice(const Unit& unit);

@@ -7,7 +7,9 @@ namespace mediacore::io {
 
 Tap::Tap(std::size_t capacity) : capacity_(std::max<std::size_t>(capacity, 1)) {}
 
-bool Tap::tell() noexcept { return std::exchange(armed_, false); }
+bool Tap::tell() noexcept {
+  return std::exchange(armed_, false);
+}
 
 Tap::Pushed Tap::replay(std::span<const CachedUnit> units) {
   const std::scoped_lock lock(mutex_);

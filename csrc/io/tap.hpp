@@ -31,7 +31,7 @@ struct TapFigures {
 class Tap {
  public:
   struct Pushed {
-    bool tell = false;              // there is something to take, and the consumer waits for that
+    bool tell = false;             // there is something to take, and the consumer waits for that
     bool wants_key_frame = false;  // everything was dropped
   };
 

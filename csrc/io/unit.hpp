@@ -15,7 +15,9 @@ using Id = std::uint64_t;
 
 enum class Codec : std::uint8_t { h264, vp8, vp9, av1, opus };
 
-constexpr bool is_audio(Codec codec) noexcept { return codec == Codec::opus; }
+constexpr bool is_audio(Codec codec) noexcept {
+  return codec == Codec::opus;
+}
 
 struct Unit {
   std::vector<std::uint8_t> data;  // H.264: Annex B, with parameter sets before key frames

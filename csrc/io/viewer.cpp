@@ -51,7 +51,9 @@ void Viewer::send(const egress::FrameRef& frame, egress::Now now) {
   forget_dropped();
 }
 
-void Viewer::send_audio(const egress::FrameRef& packet, egress::Now now) { egress_->send_audio(packet, now); }
+void Viewer::send_audio(const egress::FrameRef& packet, egress::Now now) {
+  egress_->send_audio(packet, now);
+}
 
 void Viewer::replay(std::span<const egress::FrameRef> frames, egress::Now now) {
   wish_kept_ = false;

@@ -24,7 +24,7 @@ namespace mediacore::io {
 
 class Viewer {
  public:
-  static constexpr std::int64_t kWishIntervalUs = 300'000;     // as browsers repeat a PLI
+  static constexpr std::int64_t kWishIntervalUs = 300'000;  // as browsers repeat a PLI
   static constexpr std::int64_t kReplayIntervalUs = 2'000'000;
   static constexpr std::int64_t kSilenceAgainUs = 500'000;
 
@@ -85,6 +85,14 @@ class Viewer {
 
   // Its state cannot be kept: nothing more is sent.
   void stop() noexcept;
+
+  // The channels of its TURN servers, and the peers they lead to.
+  struct Channel {
+    ice::Endpoint server;  // with the channel
+    ice::Endpoint peer;
+  };
+  std::vector<Channel> channels;
+  std::vector<std::uint16_t> relay_sockets;
 
   bool ready = false;  // in the thread's list of those to be polled
   bool paced = false;  // in its list of those with a deadline
