@@ -232,11 +232,11 @@ class StreamStats:
     serial: str
     """The device."""
     source: str
-    """The kind of source: ``screenrecord`` or ``recording``."""
+    """The kind of source: ``screenrecord``, ``recording`` or ``publish``."""
     description: StreamDescription | None
     """What is streamed now; None before the first key frame."""
     viewers: int
-    """Consumers of the stream's packets now."""
+    """Who takes its packets now: viewers, and consumers in this process."""
     frames: int
     """Access units that the source gave."""
     bytes: int
