@@ -1,4 +1,4 @@
-"""The devices that can be watched: what the adb server lists, recordings that are played as devices, and what is published.
+"""The devices that can be watched: what the adb server lists, recordings played as devices, and what is published.
 
 Policy: a consumer of changes that does not keep up gets the newest state of each device, not every step towards it.
 """

@@ -225,7 +225,7 @@ class Engine:
         audio: bool = False,
         on_key_frame_request: Callable[[], None] | None = None,
     ) -> AsyncIterator[Stream]:
-        """A stream that is fed by ``await stream.push(packet)`` and watched like a device: its serial is ``publish:NAME``.
+        """A stream that is fed by ``await stream.push(packet)`` and watched like a device of serial ``publish:NAME``.
 
         It ends, and its viewers with it, when the context is left.
 

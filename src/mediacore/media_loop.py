@@ -1,7 +1,7 @@
 """The media loop's asyncio face: native threads move the media; from here they are told what to move, and heard.
 
-The loop owns the sources' sockets and the UDP sockets of the viewers. A *rendition* is one encoding; a *source* fills it
-from a socket, or packets are pushed into it; *viewers* send it over the network, *taps* hand its packets to Python.
+The loop owns the sources' sockets and the UDP sockets of the viewers. A *rendition* is one encoding; a *source* fills
+it from a socket, or packets are pushed into it; *viewers* send it over the network, *taps* hand its packets to Python.
 
 Policy: a command never waits, it travels in a bounded queue, and a full one is a ``LimitError``. Events come in batches
 through one descriptor and go to the sink that was given with their id; a sink that fails is logged and costs the others
@@ -228,7 +228,7 @@ class MediaLoop:
         return viewer
 
     def add_tap(self, rendition: int, sink: TapSink, *, capacity: int, replay: bool) -> int:
-        """A bounded queue of packets for Python; its id. ``replay``: it begins with the pictures since the key frame."""
+        """A bounded queue of packets for Python; its id. With ``replay`` it begins with those since the key frame."""
         with _limits():
             tap = self.native.add_tap(rendition, capacity, replay=replay)
         self._taps[tap] = sink
@@ -251,7 +251,7 @@ class MediaLoop:
         self._removals[token] = done
         try:
             async with asyncio.timeout(REMOVE_TIMEOUT_S):
-                while not self._remove(id, token):
+                while not self._remove(id, token):  # noqa: ASYNC110  # time makes room, nothing tells of it
                     await asyncio.sleep(RETRY_S)
                 failure = await done
             if failure is not None:
@@ -283,6 +283,8 @@ class MediaLoop:
             case (_core.EVENT_DONE, token, error):
                 if (done := self._removals.get(token)) is not None and not done.done():
                     done.set_result(error)
+                elif error is not None:
+                    log.error("the media loop could not carry out a command: %s", error)
             case (_core.EVENT_DESCRIPTION, id, width, height, profile, epoch, pts_us):
                 if (rendition := self._renditions.get(id)) is not None:
                     rendition.described(width, height, profile, epoch, pts_us)

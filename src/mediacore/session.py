@@ -265,7 +265,7 @@ class Session:
         self._viewer.close_channel()
 
     async def _follow_description(self, stream: Stream) -> None:
-        """A new size is told as soon as it is known; what was not told because no channel was open comes with the clock."""
+        """A new size is told as soon as it is known, or with the clock, if no channel is open yet."""
         known: StreamDescription | None = None
         while True:
             known = await stream.next_description(known)

@@ -1,7 +1,7 @@
 """The source ``publish``: packets that a program of one's own pushes.
 
-Policy: nothing is re-encoded, reordered or held back; a packet is sent as soon as it is pushed. A key frame that a viewer
-needs is asked of the publisher, if it said how; otherwise viewers that come late get the pictures since the last one.
+Policy: nothing is re-encoded, reordered or held back; a packet is sent as soon as it is pushed. A key frame that a
+viewer needs is asked of the publisher, if it said how; otherwise who comes late gets the pictures since the last one.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class Publication:
     def push(self, packet: Packet) -> None:
         """Send one packet to all who watch.
 
-        Raises ``UnsupportedError`` for a packet of another kind than was agreed, or after the end, and ``LimitError`` if
-        the media loop cannot take more now; then the packet is dropped, and counted.
+        Raises ``UnsupportedError`` for a packet of another kind than was agreed, or after the end, and ``LimitError``
+        if the media loop cannot take more now; then the packet is dropped, and counted.
         """
         if self._loop is None or self._on_end is None:
             raise UnsupportedError(f"{self._name} is not published any more")

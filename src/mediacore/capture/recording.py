@@ -12,7 +12,6 @@ duration on the monotonic clock, so that recordings of one rate have their pictu
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import math
 import stat
@@ -306,7 +305,7 @@ class Recording:
             self._dropped[DropCause.BEFORE_KEY_FRAME] += 1
             return
         at_us = round(due_us)
-        while not self._native.push(
+        while not self._native.push(  # noqa: ASYNC110  # time makes room, nothing tells of it
             self._rendition, data, pts_us=at_us, is_key=unit.is_random_access, due_us=at_us, received_us=at_us
         ):
             await asyncio.sleep(FULL_S)

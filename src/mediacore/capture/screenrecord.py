@@ -1,8 +1,8 @@
 """The source ``screenrecord``: the device's own encoder, its H.264 read from the program's standard output.
 
 The program has habits that this source hides: SPS and PPS come once (they are put before every key frame), a key frame
-comes every 10 s only, it ends after 180 s, and it does not follow a rotation. The answer to all of them is the same:
-a second process is started, and the media loop switches to it at its first key frame, without a gap (make before break).
+comes every 10 s only, it ends after 180 s, and it does not follow a rotation. The answer to all of them is the same: a
+second process is started, and the media loop switches to it at its first key frame, without a gap (make before break).
 A static screen gives no picture at all, and none is invented.
 
 Two runs exist at most: the current one, whose pictures are handed on, and the next one, which waits for its key frame.

@@ -78,7 +78,7 @@ class Source(Protocol):
         """
 
     def described(self, width: int, height: int, profile_level_id: str, epoch: int) -> StreamDescription:
-        """The loop has found out what the pictures of an epoch are; the whole description, ``description`` from now on."""
+        """The loop has found out what the pictures of an epoch are; gives the whole description, to be kept."""
 
     async def request_key_frame(self) -> bool:
         """Ask for a key frame soon. False if this source cannot give one before its time."""
