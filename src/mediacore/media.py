@@ -240,11 +240,13 @@ class CandidatePair:
     """The way that a viewer's media takes."""
 
     local: str
-    """Our ``ADDRESS:PORT``."""
+    """Our address and port, as ``127.0.0.1:9`` or ``[::1]:9``; of a relay, the one that it gave us."""
+    local_type: str
+    """``host``, ``srflx`` or ``relay`` (RFC 8445 section 5.1.1)."""
     remote: str
-    """The viewer's ``ADDRESS:PORT``, or that of the relay."""
-    relayed: bool
-    """True if it goes through a TURN server."""
+    """The viewer's address and port."""
+    remote_type: str
+    """``host``, ``srflx``, ``prflx`` or ``relay``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,8 +309,8 @@ class SessionStats:
     """Control messages that were not carried out, by cause."""
     viewer: Mapping[str, float] = field(default_factory=dict)
     """What the viewer last reported of itself: ``fps``, ``latency_ms`` and others; empty for plain WHEP players."""
-    feedback: Feedback | None = None
-    """What the viewer's RTCP tells of the way to it; None before the first report."""
+    feedback: Feedback = field(default_factory=lambda: Feedback(None, 0.0, None, 0))
+    """What the viewer's RTCP, and our queue, tell of the way to it."""
     retransmitted: int = 0
     """RTP packets that were sent again."""
     replays: int = 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mediacore.dialogue import Dialogue
 from mediacore.errors import ConnectFailedError, ConnectTimeoutError, MediacoreError
-from mediacore.media import CloseReason, Grants, SessionStats
+from mediacore.media import CandidatePair, CloseReason, Delay, Feedback, Grants, QueueStats, SessionStats
 from mediacore.media_loop import monotonic_us
 from mediacore.rtc.description import Offered
 from mediacore.rtc.viewer import Viewer
@@ -152,6 +152,12 @@ class Session:
         """Figures since the offer came."""
         viewer = self._viewer.stats()
         first_us = viewer.first_packet_us
+        stages = {
+            "arrival_to_sent": viewer.arrival_us,
+            "complete_to_sent": viewer.handed_us,
+            "nack_to_resent": viewer.nack_us,
+        }
+        pair = viewer.pair
         return SessionStats(
             id=self.id,
             serial=self.serial,
@@ -159,13 +165,26 @@ class Session:
             age_s=(monotonic_us() - self._created_us) / 1e6,
             connect_ms=None if self._live_us is None else (self._live_us - self._created_us) / 1e3,
             first_packet_ms=None if first_us is None else (first_us - self._created_us) / 1e3,
-            queue=self._queue.stats() if self._queue is not None else QueueStats(),
+            queue=QueueStats(
+                viewer.frames_sent + viewer.frames_queued + sum(viewer.dropped.values()),
+                viewer.frames_sent,
+                viewer.frames_queued,
+                viewer.dropped,
+            ),
             packets_sent=viewer.packets_sent,
             bytes_sent=viewer.bytes_sent,
             key_frame_requests=viewer.key_frame_requests,
             server_us=viewer.server_us,
             control=dict(self._dialogue.dropped),
             viewer=dict(self._dialogue.reported),
+            feedback=Feedback(viewer.estimate_bps, viewer.loss, viewer.rtt_us, viewer.queued_us),
+            retransmitted=viewer.retransmitted,
+            replays=viewer.replays,
+            stages={name: Delay(times.p50_us, times.p95_us) for name, times in stages.items() if times is not None},
+            pair=pair
+            and CandidatePair(
+                _written(pair.local_address), pair.local_type, _written(pair.remote_address), pair.remote_type
+            ),
         )
 
     # ------------------------------------------------------------------------------------ life
@@ -292,6 +311,11 @@ class Session:
             clock = self._viewer.rtp_clock
             if clock is not None:
                 told = self._dialogue.tell("clock", **_now_on(clock)) or told
+
+
+def _written(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _now_on(clock: tuple[int, int]) -> dict[str, int]:
