@@ -1,24 +1,27 @@
 """Viewers of ours and clients of aiortc's, in one process, without HTTP between them."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from fake_loop import FakeMediaLoop
 from left_behind import held, settled
 
-from mediacore.media import Packet
+from mediacore import _core
 from mediacore.rtc import contract
-from mediacore.rtc.port import IcePort, host_addresses
+from mediacore.rtc.description import Offered
+from mediacore.rtc.port import host_addresses
 from mediacore.rtc.viewer import Viewer
 from mediacore.settings import RtcSettings
+from mediacore.testing.gathering import gather_everywhere, settle
 
 DATA = Path(__file__).parent / "data"
-PROFILE = "42c01f"
+MEDIA = Offered("H264", "42c01f")
 
 
 class Client:
@@ -27,7 +30,8 @@ class Client:
     def __init__(self, *, label: str = "control", protocol: str = "mediacore.control.1", data: bool = True) -> None:
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self.transceiver = self.pc.addTransceiver("video", direction="recvonly")
-        self.port = IcePort(self.transceiver.receiver.transport.transport.iceGatherer, host_addresses())
+        self.gatherer = self.transceiver.receiver.transport.transport.iceGatherer
+        gather_everywhere(self.gatherer)
         self.frames: list[av.VideoFrame] = []
         self.received: asyncio.Queue[bytes | str] = asyncio.Queue()
         self.changed = asyncio.Event()
@@ -55,7 +59,7 @@ class Client:
 
     async def close(self) -> None:
         await self.pc.close()
-        await self.port.settle()
+        await settle(self.gatherer)
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -69,33 +73,16 @@ class Client:
             return
 
 
-class Source:
-    """Gives the access units of a recording at its frame rate, as live packets."""
-
-    def __init__(self, units: list[tuple[bytes, bool]], fps: int = 60) -> None:
-        self.units = units
-        self.fps = fps
-        self.given = 0
-
-    async def receive(self) -> Packet:
-        await asyncio.sleep(1 / self.fps)
-        data, is_key = self.units[self.given % len(self.units)]
-        self.given += 1
-        now_us = time.monotonic_ns() // 1000
-        return Packet("video", "h264", data, now_us, is_key, 0, now_us)
-
-
 class Connected:
     """A viewer of ours and its client, connected."""
 
-    def __init__(self, settings: RtcSettings, client: Client) -> None:
+    def __init__(self, loop: Any, settings: RtcSettings, client: Client) -> None:
         self.client = client
         self.messages: asyncio.Queue[bytes | str] = asyncio.Queue()
-        self.requested = asyncio.Event()
-        self.viewer = Viewer(settings, on_key_frame_request=self.requested.set, on_message=self.messages.put_nowait)
+        self.viewer = Viewer(settings, loop, on_message=self.messages.put_nowait)
 
     async def __aenter__(self) -> "Connected":
-        await self.client.accept(await self.viewer.negotiate(await self.client.offer(), PROFILE))
+        await self.client.accept(await self.viewer.negotiate(await self.client.offer(), MEDIA, 1))
         await self.viewer.connect()
         return self
 
@@ -110,12 +97,17 @@ def new_client() -> type[Client]:
 
 
 @pytest.fixture
-def new_source(units: list[tuple[bytes, bool]]) -> Callable[[], Source]:
-    return lambda: Source(units)
+async def loop(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeMediaLoop]:
+    monkeypatch.setattr(_core, "ViewerConfig", dict, raising=False)
+    loop = FakeMediaLoop()
+    await loop.open(host_addresses())
+    yield loop
+    assert not loop.viewers
+    loop.close()
 
 
 @pytest.fixture
-async def nothing_left() -> AsyncIterator[None]:
+async def nothing_left(loop: FakeMediaLoop) -> AsyncIterator[None]:
     """Tasks, descriptors, threads and sockets are after the test what they were before."""
     contract.check()
     before = held()
@@ -125,26 +117,19 @@ async def nothing_left() -> AsyncIterator[None]:
 
 
 @pytest.fixture
+def new_viewer(loop: FakeMediaLoop) -> Callable[..., Viewer]:
+    return lambda settings=None: Viewer(settings or RtcSettings(), loop, on_message=lambda _: None)
+
+
+@pytest.fixture
 def settings() -> RtcSettings:
     return RtcSettings()
 
 
 @pytest.fixture
-def connect(settings: RtcSettings) -> Callable[..., Connected]:
+def connect(loop: FakeMediaLoop, settings: RtcSettings) -> Callable[..., Connected]:
     """``async with connect() as both``: both.viewer, both.client."""
-    return lambda settings=settings, **options: Connected(settings, Client(**options))
-
-
-@pytest.fixture(scope="session")
-def units(recordings: Callable[..., Path]) -> list[tuple[bytes, bool]]:
-    """Access units of two seconds of moving pictures, and whether each is a key frame."""
-    with av.open(str(recordings("rtc.h264", size=(320, 240), frames=60, gop=30))) as container:
-        return [(bytes(packet), packet.is_keyframe) for packet in container.demux(video=0) if packet.size]
-
-
-@pytest.fixture
-def source(units: list[tuple[bytes, bool]]) -> Callable[[], Awaitable[Packet]]:
-    return Source(units).receive
+    return lambda settings=settings, **options: Connected(loop, settings, Client(**options))
 
 
 @pytest.fixture(params=sorted(path.stem for path in DATA.glob("*.sdp")))

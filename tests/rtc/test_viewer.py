@@ -22,16 +22,12 @@ from mediacore.errors import (
 )
 from mediacore.media import CloseReason, Packet
 from mediacore.rtc.channel import ControlChannel
+from mediacore.rtc.description import Offered
 from mediacore.rtc.port import IcePort
-from mediacore.rtc.viewer import Viewer
 from mediacore.settings import RtcSettings
 
 CHROMIUM = (Path(__file__).parent / "data" / "chromium-156-video-data.sdp").read_text()
-PROFILE = "42c01f"
-
-
-def new_viewer(settings: RtcSettings | None = None) -> Viewer:
-    return Viewer(settings or RtcSettings(), on_key_frame_request=lambda: None, on_message=lambda _: None)
+MEDIA = Offered("H264", "42c01f")
 
 
 async def test_pictures_flow_and_are_counted(connect: Callable[..., Any], source: Any, nothing_left: None) -> None:
@@ -162,30 +158,30 @@ async def test_thirty_viewers_come_and_go(connect: Callable[..., Any], new_sourc
     assert await settled(before) == before
 
 
-async def test_one_that_never_comes(new_client: Any, nothing_left: None) -> None:
+async def test_one_that_never_comes(new_client: Any, new_viewer: Any, nothing_left: None) -> None:
     viewer, client = new_viewer(RtcSettings(connect_timeout_s=0.3)), new_client()
-    await viewer.negotiate(await client.offer(), PROFILE)
+    await viewer.negotiate(await client.offer(), MEDIA, 1)
     with pytest.raises(ConnectTimeoutError, match=r"0\.3 s"):
         await viewer.connect()
     assert await viewer.wait_closed() is CloseReason.CONNECT_TIMEOUT
     await client.close()
 
 
-async def test_a_browser_that_hides_its_addresses_is_not_looked_up(nothing_left: None) -> None:
+async def test_a_browser_that_hides_its_addresses_is_not_looked_up(new_viewer: Any, nothing_left: None) -> None:
     viewer = new_viewer(RtcSettings(connect_timeout_s=0.2))
     started = time.monotonic()
-    await viewer.negotiate(CHROMIUM, PROFILE)
+    await viewer.negotiate(CHROMIUM, MEDIA, 1)
     with pytest.raises(ConnectTimeoutError):
         await viewer.connect()
     assert time.monotonic() - started < 1, "a look-up would take a second"
     assert viewer.stats().hidden_candidates == 4
 
 
-async def test_a_wrong_fingerprint(new_client: Any, nothing_left: None) -> None:
+async def test_a_wrong_fingerprint(new_client: Any, new_viewer: Any, nothing_left: None) -> None:
     viewer, client = new_viewer(), new_client()
     offer = re.sub(r"(?<=a=fingerprint:sha-256 )\S+", "AB:" * 31 + "CD", await client.offer())
     offer = re.sub(r"a=fingerprint:sha-(384|512) \S+\r\n", "", offer)
-    await client.accept(await viewer.negotiate(offer, PROFILE))
+    await client.accept(await viewer.negotiate(offer, MEDIA, 1))
     with pytest.raises(ConnectFailedError, match="DTLS"):
         await viewer.connect()
     assert await viewer.wait_closed() is CloseReason.CONNECT_FAILED
@@ -193,9 +189,9 @@ async def test_a_wrong_fingerprint(new_client: Any, nothing_left: None) -> None:
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8])
-async def test_cancelled_while_negotiating(turns: int, nothing_left: None) -> None:
+async def test_cancelled_while_negotiating(turns: int, new_viewer: Any, nothing_left: None) -> None:
     viewer = new_viewer()
-    task = asyncio.create_task(viewer.negotiate(CHROMIUM, PROFILE))
+    task = asyncio.create_task(viewer.negotiate(CHROMIUM, MEDIA, 1))
     for _ in range(turns):
         await asyncio.sleep(0)
     task.cancel()
@@ -207,9 +203,11 @@ async def test_cancelled_while_negotiating(turns: int, nothing_left: None) -> No
 
 @pytest.mark.parametrize("way", ["cancel", "close"])
 @pytest.mark.parametrize("delay_s", [0, 0.001, 0.005, 0.015, 0.022, 0.026, 0.03, 0.035])
-async def test_given_up_while_connecting(new_client: Any, way: str, delay_s: float, nothing_left: None) -> None:
+async def test_given_up_while_connecting(
+    new_client: Any, new_viewer: Any, way: str, delay_s: float, nothing_left: None
+) -> None:
     viewer, client = new_viewer(), new_client()
-    await client.accept(await viewer.negotiate(await client.offer(), PROFILE))
+    await client.accept(await viewer.negotiate(await client.offer(), MEDIA, 1))
     task = asyncio.create_task(viewer.connect())
     await asyncio.sleep(delay_s)
     if way == "cancel":
@@ -222,9 +220,9 @@ async def test_given_up_while_connecting(new_client: Any, way: str, delay_s: flo
     await client.close()
 
 
-async def test_the_client_gives_up_while_connecting(new_client: Any, nothing_left: None) -> None:
+async def test_the_client_gives_up_while_connecting(new_client: Any, new_viewer: Any, nothing_left: None) -> None:
     viewer, client = new_viewer(RtcSettings(connect_timeout_s=1)), new_client()
-    await client.accept(await viewer.negotiate(await client.offer(), PROFILE))
+    await client.accept(await viewer.negotiate(await client.offer(), MEDIA, 1))
     task = asyncio.create_task(viewer.connect())
     await asyncio.sleep(0.01)
     await client.close()
@@ -238,20 +236,24 @@ async def test_the_client_gives_up_while_connecting(new_client: Any, nothing_lef
     [("nonsense", SdpError), (CHROMIUM.replace("H264", "H265"), NoCommonCodecError)],
     ids=["nonsense", "no codec"],
 )
-async def test_a_bad_offer_leaves_nothing(offer: str, error: type[Exception], nothing_left: None) -> None:
+async def test_a_bad_offer_leaves_nothing(
+    offer: str, error: type[Exception], new_viewer: Any, nothing_left: None
+) -> None:
     viewer = new_viewer()
     with pytest.raises(error):
-        await viewer.negotiate(offer, PROFILE)
+        await viewer.negotiate(offer, MEDIA, 1)
     assert await viewer.wait_closed() is CloseReason.CONNECT_FAILED
 
 
-async def test_without_an_address(monkeypatch: pytest.MonkeyPatch, nothing_left: None) -> None:
+async def test_without_an_address(monkeypatch: pytest.MonkeyPatch, new_viewer: Any, nothing_left: None) -> None:
     monkeypatch.setattr(ifaddr, "get_adapters", list)
     with pytest.raises(NoLocalAddressError):
-        await new_viewer().negotiate(CHROMIUM, PROFILE)
+        await new_viewer().negotiate(CHROMIUM, MEDIA, 1)
 
 
-async def test_an_answer_that_takes_too_long(monkeypatch: pytest.MonkeyPatch, nothing_left: None) -> None:
+async def test_an_answer_that_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch, new_viewer: Any, nothing_left: None
+) -> None:
     stock = IcePort.gather
 
     async def slow(port: IcePort) -> Any:
@@ -261,7 +263,7 @@ async def test_an_answer_that_takes_too_long(monkeypatch: pytest.MonkeyPatch, no
     monkeypatch.setattr(IcePort, "gather", slow)
     viewer = new_viewer(RtcSettings(negotiation_timeout_s=0.1))
     with pytest.raises(ConnectTimeoutError, match=r"0\.1 s"):
-        await viewer.negotiate(CHROMIUM, PROFILE)
+        await viewer.negotiate(CHROMIUM, MEDIA, 1)
     assert await viewer.wait_closed() is CloseReason.CONNECT_TIMEOUT
 
 
@@ -283,7 +285,7 @@ async def test_a_part_that_does_not_stop_loses_its_sockets(
         forever.set()
 
 
-async def test_steps_in_the_wrong_order(nothing_left: None) -> None:
+async def test_steps_in_the_wrong_order(new_viewer: Any, nothing_left: None) -> None:
     viewer = new_viewer()
     assert viewer.rtp_clock is None
     assert viewer.stats().packets_sent == 0
@@ -292,11 +294,11 @@ async def test_steps_in_the_wrong_order(nothing_left: None) -> None:
     viewer.close_channel()
     with pytest.raises(RuntimeError, match="negotiate first"):
         await viewer.connect()
-    await viewer.negotiate(CHROMIUM, PROFILE)
+    await viewer.negotiate(CHROMIUM, MEDIA, 1)
     with pytest.raises(RuntimeError, match="connect first"):
         viewer.start_media(lambda: asyncio.sleep(1, None))
     with pytest.raises(RuntimeError, match="once"):
-        await viewer.negotiate(CHROMIUM, PROFILE)
+        await viewer.negotiate(CHROMIUM, MEDIA, 1)
     await asyncio.gather(viewer.close(), viewer.close(CloseReason.DRAIN))
     assert await viewer.wait_closed() is CloseReason.REQUESTED
     with pytest.raises(ConnectFailedError):
