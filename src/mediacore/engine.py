@@ -12,20 +12,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from mediacore.adb.client import AdbClient
+from mediacore.capture.publication import Publication
 from mediacore.capture.recording import Recording, picture_of
 from mediacore.capture.screenrecord import ScreenRecord
-from mediacore.device_list import DeviceList, recording_serials
-from mediacore.errors import CaptureError, LimitError, NotGrantedError, SetupError
-from mediacore.media import CloseReason, EngineStats, Grants
+from mediacore.device_list import PUBLISHED_PREFIX, DeviceList, recording_serials
+from mediacore.errors import (
+    CaptureError,
+    DeviceNotFoundError,
+    LimitError,
+    NoLocalAddressError,
+    NotGrantedError,
+    SetupError,
+    UnsupportedError,
+)
+from mediacore.media import CloseReason, Device, DeviceState, EngineStats, Grants
 from mediacore.media_loop import MediaLoop
 from mediacore.rtc.identity import Identity
+from mediacore.rtc.port import host_addresses
 from mediacore.session import Session
 from mediacore.sessions import SessionMap
 from mediacore.settings import EngineSettings, StreamSettings
 from mediacore.stream.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from types import TracebackType
 
     from mediacore.capture.source import Source
@@ -73,7 +83,8 @@ class Engine:
         self._adb = AdbClient(self.settings.adb) if self.settings.use_adb else None
         self.devices = DeviceList(self._adb, self._recordings)
         """The devices: ``.list()`` now, ``async for change in engine.devices`` afterwards."""
-        self._loop = MediaLoop()
+        self._loop: MediaLoop | None = None
+        self._opening = 0  # streams that are being opened
         self._streams: dict[str, _Running] = {}
         # Held while the stream of a serial is opened or ended; it lives as long as somebody holds or awaits it.
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
@@ -84,6 +95,8 @@ class Engine:
         self._open = False
 
     async def __aenter__(self) -> Self:
+        if self.settings.rtc.port:
+            await self._running_loop()  # a port that is taken is told now, not to the first viewer
         self._open = True
         return self
 
@@ -91,7 +104,7 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         async with contextlib.AsyncExitStack() as rest:
-            rest.callback(self._loop.close)
+            rest.push_async_callback(self._close_loop)
             if self._adb is not None:
                 rest.push_async_callback(self._adb.close)
             rest.push_async_callback(self.devices.close)
@@ -147,16 +160,32 @@ class Engine:
         source: Source
         if serial in self._recordings:
             source = Recording(self._recordings[serial])
+        elif serial.startswith(PUBLISHED_PREFIX):
+            raise DeviceNotFoundError(serial, "it is not published any more")
         else:
             assert self._adb is not None
             source = ScreenRecord(self._adb, serial, settings)
-        stream = Stream(serial, source, settings, screenshot=lambda: self._screenshot(serial))
+        return await self._open_stream(serial, source, settings)
+
+    async def _open_stream(self, serial: str, source: Source, settings: StreamSettings) -> Stream:
+        rtc = self.settings.rtc
+        stream = Stream(
+            serial,
+            source,
+            settings,
+            replay_bytes=rtc.start_rate_bps * rtc.replay_ms // 8000,
+            screenshot=lambda: self._screenshot(serial),
+        )
+        loop = await self._running_loop()
+        self._opening += 1
         try:
-            await stream.open(self._loop)
+            await stream.open(loop)
             self._check_open()  # a drain meanwhile did not know of this stream
         except BaseException:
             await stream.close()
             raise
+        finally:
+            self._opening -= 1
         return stream
 
     def _let_go(self, serial: str, running: _Running) -> None:
@@ -184,6 +213,51 @@ class Engine:
             if running is not None:
                 await self._end(serial, running)
 
+    # ------------------------------------------------------------------------------------ streams of one's own
+
+    @contextlib.asynccontextmanager
+    async def publish(
+        self,
+        name: str,
+        settings: StreamSettings | None = None,
+        *,
+        codec: str = "h264",
+        audio: bool = False,
+        on_key_frame_request: Callable[[], None] | None = None,
+    ) -> AsyncIterator[Stream]:
+        """A stream that is fed by ``await stream.push(packet)`` and watched like a device of serial ``publish:NAME``.
+
+        It ends, and its viewers with it, when the context is left.
+
+        Args:
+            name: unique among those that are published now.
+            settings: ``key_frame_interval_s`` merges requests; ``size`` tells the size of codecs whose packets do not.
+            codec: of the video packets: ``h264``, ``vp8``, ``vp9`` or ``av1``.
+            audio: True if Opus packets are pushed as well.
+            on_key_frame_request: called on the asyncio loop when a viewer needs a key frame, at most once per
+                ``key_frame_interval_s``; must not block. Without it late viewers get what came since the last one.
+
+        Raises ``UnsupportedError`` for another codec, ``SetupError`` if the name is taken or the engine is not open.
+        """
+        settings = settings or self.settings.stream
+        serial = f"{PUBLISHED_PREFIX}{name}"
+        source = Publication(
+            serial, codec=codec, has_audio=audio, size=settings.size, on_key_frame_request=on_key_frame_request
+        )
+        async with self._turn(serial):
+            self._check_open()
+            if serial in self._streams:
+                raise SetupError(f"{serial} is published already; choose another name")
+            stream = await self._open_stream(serial, source, settings)
+            self._streams[serial] = running = _Running(stream, grace_s=0, holders=1)
+            self.devices.add(Device(serial, name, "published", DeviceState.DEVICE))
+        try:
+            yield stream
+        finally:
+            self.devices.remove(serial)
+            async with self._turn(serial):
+                await self._end(serial, running)
+
     # ------------------------------------------------------------------------------------ sessions
 
     async def connect(self, serial: str, offer_sdp: str, *, grants: Grants = Grants.ALL) -> Session:
@@ -198,8 +272,13 @@ class Engine:
         await self.devices.require(serial)
         if len(self._sessions) >= self.settings.max_sessions:
             raise LimitError(f"there are {len(self._sessions)} viewers already, which is the limit (max_sessions)")
+        loop = await self._running_loop()
+        if not loop.addresses:
+            raise NoLocalAddressError(
+                "no network address was up when the first stream began: end the streams, or restart, now that one is"
+            )
         session = Session(
-            serial, self.settings.rtc, identity=self._identity, grants=grants, on_closed=self._session_closed
+            serial, self.settings.rtc, loop, identity=self._identity, grants=grants, on_closed=self._session_closed
         )
         self._sessions.put(session.id, session)
         self._sessions_total += 1
@@ -218,6 +297,35 @@ class Engine:
         if session.stats().connect_ms is None:
             self._sessions_failed += 1
 
+    # ------------------------------------------------------------------------------------ the media loop
+
+    async def _running_loop(self) -> MediaLoop:
+        """The media loop, started at its first use, and anew if the machine's addresses changed while nobody needs it.
+
+        A machine without addresses can still capture: ``connect`` fails then.
+        """
+        try:
+            addresses = tuple(host_addresses())
+        except NoLocalAddressError:
+            addresses = ()
+        idle = not self._streams and not self._opening and not len(self._sessions)
+        if self._loop is not None and idle and self._loop.addresses != addresses:
+            await self._close_loop()
+        if self._loop is None:
+            rtc = self.settings.rtc
+            self._loop = MediaLoop(threads=rtc.media_threads, port=rtc.port, last_port=rtc.last_port or 0)
+            try:
+                await self._loop.start(addresses)
+            except BaseException:
+                self._loop = None
+                raise
+        return self._loop
+
+    async def _close_loop(self) -> None:
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            await loop.close()
+
     # ------------------------------------------------------------------------------------ the rest
 
     async def screenshot(self, serial: str) -> tuple[bytes, str]:
@@ -229,6 +337,8 @@ class Engine:
     async def _screenshot(self, serial: str) -> bytes:
         if serial in self._recordings:
             return await asyncio.to_thread(picture_of, self._recordings[serial])
+        if serial.startswith(PUBLISHED_PREFIX):
+            raise UnsupportedError(f"{serial} is published: there is no screen to take a picture of")
         assert self._adb is not None
         output = await self._adb.exec_out(serial, "screencap -p", timeout_s=SCREENSHOT_TIMEOUT_S)
         start = output.find(PNG)  # warnings of devices with several displays come first
