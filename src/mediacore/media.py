@@ -237,14 +237,21 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class CandidatePair:
-    """The way that a viewer's media takes."""
+    """The way that a viewer's media takes (RFC 8445 section 2.2)."""
 
     local: str
-    """Our ``ADDRESS:PORT``."""
+    """Our ``ADDRESS:PORT``; of a relay, the one that it gave us."""
+    local_type: str
+    """``host`` or ``relay``."""
     remote: str
-    """The viewer's ``ADDRESS:PORT``, or that of the relay."""
-    relayed: bool
-    """True if it goes through a TURN server."""
+    """The viewer's ``ADDRESS:PORT``, or that of its relay."""
+    remote_type: str
+    """``host``, ``srflx``, ``prflx`` or ``relay``; ``prflx`` is an address that only its checks told of."""
+
+    @property
+    def relayed(self) -> bool:
+        """True if it goes through a TURN server."""
+        return "relay" in (self.local_type, self.remote_type)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from mediacore.errors import DependencyMismatchError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aioice import Connection
+
 VERSIONS: Final = {"aiortc": "1.16", "aioice": "0.13"}
 """The releases that the names below were read in."""
 
@@ -78,6 +80,11 @@ def check() -> None:
         DependencyMismatchError: another release is installed, or one of the names is not there.
     """
     _check_once()
+
+
+def ice_connection(gatherer: RTCIceGatherer) -> Connection:
+    """The aioice connection behind a gatherer."""
+    return gatherer._connection
 
 
 def override(target: object, name: str, make: Callable[[Any], Callable[..., Any]]) -> None:

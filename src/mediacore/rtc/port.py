@@ -12,7 +12,6 @@ import asyncio
 import ipaddress
 import logging
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +22,8 @@ from aioice.ice import StunProtocol
 from aioice.stun import TransactionError
 
 from mediacore.errors import NoLocalAddressError
-from mediacore.rtc.contract import override
+from mediacore.media import CandidatePair
+from mediacore.rtc.contract import ice_connection, override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,20 +71,6 @@ def _is_up(interface: str) -> bool:
         return bool(int((_NETWORK_INTERFACES / interface / "flags").read_text(), 16) & IFF_UP)
     except (OSError, ValueError):
         return True
-
-
-@dataclass(frozen=True, slots=True)
-class CandidatePair:
-    """The way that a connection takes (RFC 8445 section 2.2)."""
-
-    local_type: str
-    """``host``, ``srflx`` or ``relay``."""
-    local_address: tuple[str, int]
-    """Our address and port; of a relay, the one it gave us."""
-    remote_type: str
-    """``host``, ``srflx``, ``prflx`` or ``relay``."""
-    remote_address: tuple[str, int]
-    """The viewer's address and port."""
 
 
 class PortTransport(asyncio.DatagramTransport):
@@ -143,7 +129,7 @@ class IcePort:
         max_addresses: int = 0,
     ) -> None:
         self._gatherer = gatherer
-        self._connection = gatherer._connection
+        self._connection = ice_connection(gatherer)
         self._send = send
         self._advertised = advertised
         self._max_addresses = max_addresses + MAX_LEARNT_ADDRESSES
@@ -202,7 +188,12 @@ class IcePort:
             return None
         local = protocol.local_candidate
         known = (c.type for c in self._connection.remote_candidates if (c.host, c.port) == (host, port))
-        return CandidatePair(local.type, (local.host, local.port), next(known, "prflx"), (host, port))
+        return CandidatePair(
+            local=_text(local.host, local.port),
+            local_type=local.type,
+            remote=_text(host, port),
+            remote_type=next(known, "prflx"),
+        )
 
     def abort(self) -> None:
         """Close the transports at once, whatever aioice is doing."""
@@ -275,6 +266,10 @@ def _candidate(
         related_address=base.host if base is not None else None,
         related_port=base.port if base is not None else None,
     )
+
+
+def _text(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _base_of(address: str, hosts: Sequence[Candidate]) -> Candidate | None:

@@ -5,23 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mediacore.media import DropCause
+from mediacore.media import Delay, DropCause, Feedback
 from mediacore.rtc.channel import ChannelStats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mediacore.rtc.port import CandidatePair
-
-
-@dataclass(frozen=True, slots=True)
-class Percentiles:
-    """Of times in µs."""
-
-    p50_us: float
-    """Half of them were below."""
-    p95_us: float
-    """19 of 20 were below."""
+    from mediacore.media import CandidatePair
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +30,27 @@ class ViewerStats:
     """Packets that the viewer asked for again in vain: too old, too many, or just sent."""
     dropped: Mapping[DropCause, int] = field(default_factory=dict)
     """Access units that were not sent, by cause."""
+    audio_dropped: int = 0
+    """Audio packets that were not sent: too many waited."""
+    frames_queued: int = 0
+    """Access units that wait to be sent."""
     queued_bytes: int = 0
-    """What waits to be sent."""
-    queued_us: int = 0
-    """How long that takes at the present rate of sending, in µs."""
+    """Their sizes, summed, with the retransmissions that wait."""
+    replays: int = 0
+    """Times that it got cached pictures instead of a new key frame."""
     key_frame_requests: int = 0
     """PLI and FIR from the viewer."""
-    rtt_us: int | None = None
-    """Round trip time by the viewer's newest report, in µs; None before it."""
-    loss: float = 0.0
-    """Share of packets lost by the viewer's newest report, 0 to 1."""
+    feedback: Feedback | None = None
+    """What the viewer's RTCP tells of the way to it; None before the first report."""
     first_packet_us: int | None = None
     """When the first RTP packet left, in µs of the monotonic clock."""
     server_us: float | None = None
     """Median time from an access unit's first byte to its last packet handed to the kernel, in µs."""
-    arrival_us: Percentiles | None = None
+    arrival_us: Delay | None = None
     """From an access unit's first byte to its last packet handed to the kernel."""
-    handed_us: Percentiles | None = None
+    handed_us: Delay | None = None
     """From an access unit's completion to its last packet handed to the kernel."""
-    nack_us: Percentiles | None = None
+    nack_us: Delay | None = None
     """From the viewer's request for a lost packet to its retransmission."""
     silent_us: int = 0
     """Time since something authenticated came from the viewer, in µs."""
@@ -96,12 +88,18 @@ def viewer_stats(
         value = figures.get(name, -1)
         return value if value >= 0 else None
 
-    def percentiles(name: str) -> Percentiles | None:
+    def delay(name: str) -> Delay | None:
         p50_us, p95_us = known(f"{name}_p50"), known(f"{name}_p95")
-        return Percentiles(p50_us, p95_us) if p50_us is not None and p95_us is not None else None
+        return Delay(p50_us, p95_us) if p50_us is not None and p95_us is not None else None
 
     first_packet_us, rtt_us = known("first_packet_us"), known("rtt_us")
     rate_bps = count("pacing_bps")
+    feedback = Feedback(
+        estimate_bps=count("remb_bps") or None,
+        loss=float(figures.get("loss", 0.0)),
+        rtt_us=int(rtt_us) if rtt_us is not None else None,
+        queue_us=count("queued_bytes") * 8_000_000 // rate_bps if rate_bps else 0,
+    )
     return ViewerStats(
         packets_sent=count("packets"),
         bytes_sent=count("bytes"),
@@ -112,16 +110,17 @@ def viewer_stats(
             DropCause.BEFORE_KEY_FRAME: count("dropped_before_key"),
             DropCause.SLOW_CONSUMER: count("dropped_slow"),
         },
+        audio_dropped=count("dropped_audio"),
+        frames_queued=count("queued_frames"),
         queued_bytes=count("queued_bytes"),
-        queued_us=count("queued_bytes") * 8_000_000 // rate_bps if rate_bps else 0,
+        replays=count("replays"),
         key_frame_requests=count("key_frame_requests"),
-        rtt_us=int(rtt_us) if rtt_us is not None else None,
-        loss=float(figures.get("loss", 0.0)),
+        feedback=feedback if count("reports") or count("transport_feedbacks") else None,
         first_packet_us=int(first_packet_us) if first_packet_us is not None else None,
         server_us=known("arrival_us_p50"),
-        arrival_us=percentiles("arrival_us"),
-        handed_us=percentiles("handed_us"),
-        nack_us=percentiles("nack_us"),
+        arrival_us=delay("arrival_us"),
+        handed_us=delay("handed_us"),
+        nack_us=delay("nack_us"),
         silent_us=max(count("silent_us"), 0),
         pair=pair,
         hidden_candidates=hidden_candidates,

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCIceCandidate
 
+    from mediacore.media import CandidatePair
     from mediacore.media_loop import MediaLoop
     from mediacore.rtc.description import RemoteEnd
-    from mediacore.rtc.port import CandidatePair
     from mediacore.settings import RtcSettings
 
 log = logging.getLogger(__name__)

@@ -250,12 +250,16 @@ class Viewer:
         self._check_open("DTLS", succeeded=True)
         config = egress_config(plan, keys, self._numbers, self._settings)
         self._loop.native.start_viewer(transport.id, config)
+        self._closers.append(("media", self._end_media))
         if plan.data is not None:
             self._channel = ControlChannel(transport.dtls, on_message=self._on_message)
             self._closers.append(("SCTP", self._channel.stop))
             await self._channel.start(plan.data)
             self._check_open("SCTP", succeeded=True)
         self._connected = True
+
+    async def _end_media(self) -> None:
+        self.stop_media()
 
     def _check_open(self, step: str, *, succeeded: bool) -> None:
         if self._reason is not None or not succeeded:
@@ -274,7 +278,6 @@ class Viewer:
     async def _tear_down(self) -> None:
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._settings.close_timeout_s
-        self.stop_media()
         while self._closers:
             name, close = self._closers.pop()
             closing = asyncio.ensure_future(close())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aioice.candidate import candidate_priority
 
-from mediacore.rtc.contract import override
+from mediacore.rtc.contract import ice_connection, override
 from mediacore.rtc.port import MAX_PREFERENCE, host_addresses
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ POLL_S: Final = 0.02
 
 def gather_everywhere(gatherer: RTCIceGatherer) -> None:
     """Let a fresh gatherer open a socket on each address that is up; raises ``NoLocalAddressError``."""
-    override(gatherer._connection, "get_component_candidates", _on(host_addresses()))
+    override(ice_connection(gatherer), "get_component_candidates", _on(host_addresses()))
 
 
 async def settle(gatherer: RTCIceGatherer) -> None:
@@ -35,7 +35,7 @@ async def settle(gatherer: RTCIceGatherer) -> None:
     all the same, and they never end.
     """
     await asyncio.sleep(2 * POLL_S)
-    await gatherer._connection.close()
+    await ice_connection(gatherer).close()
 
 
 def _on(every: list[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
