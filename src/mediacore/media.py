@@ -237,16 +237,21 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class CandidatePair:
-    """The way that a viewer's media takes."""
+    """The way that a viewer's media takes (RFC 8445 section 2.2)."""
 
     local: str
-    """Our address and port, as ``127.0.0.1:9`` or ``[::1]:9``; of a relay, the one that it gave us."""
+    """Our ``ADDRESS:PORT``; of a relay, the one that it gave us."""
     local_type: str
-    """``host``, ``srflx`` or ``relay`` (RFC 8445 section 5.1.1)."""
+    """``host`` or ``relay``."""
     remote: str
-    """The viewer's address and port."""
+    """The viewer's ``ADDRESS:PORT``, or that of its relay."""
     remote_type: str
-    """``host``, ``srflx``, ``prflx`` or ``relay``."""
+    """``host``, ``srflx``, ``prflx`` or ``relay``; ``prflx`` is an address that only its checks told of."""
+
+    @property
+    def relayed(self) -> bool:
+        """True if it goes through a TURN server."""
+        return "relay" in (self.local_type, self.remote_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,8 +314,8 @@ class SessionStats:
     """Control messages that were not carried out, by cause."""
     viewer: Mapping[str, float] = field(default_factory=dict)
     """What the viewer last reported of itself: ``fps``, ``latency_ms`` and others; empty for plain WHEP players."""
-    feedback: Feedback = field(default_factory=lambda: Feedback(None, 0.0, None, 0))
-    """What the viewer's RTCP, and our queue, tell of the way to it."""
+    feedback: Feedback | None = None
+    """What the viewer's RTCP tells of the way to it; None before the first report."""
     retransmitted: int = 0
     """RTP packets that were sent again."""
     replays: int = 0

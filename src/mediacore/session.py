@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mediacore.dialogue import Dialogue
 from mediacore.errors import ConnectFailedError, ConnectTimeoutError, MediacoreError
-from mediacore.media import CandidatePair, CloseReason, Delay, Feedback, Grants, QueueStats, SessionStats
+from mediacore.media import CloseReason, Grants, QueueStats, SessionStats
 from mediacore.media_loop import monotonic_us
 from mediacore.rtc.description import Offered
 from mediacore.rtc.viewer import Viewer
@@ -157,7 +157,6 @@ class Session:
             "complete_to_sent": viewer.handed_us,
             "nack_to_resent": viewer.nack_us,
         }
-        pair = viewer.pair
         return SessionStats(
             id=self.id,
             serial=self.serial,
@@ -177,14 +176,11 @@ class Session:
             server_us=viewer.server_us,
             control=dict(self._dialogue.dropped),
             viewer=dict(self._dialogue.reported),
-            feedback=Feedback(viewer.estimate_bps, viewer.loss, viewer.rtt_us, viewer.queued_us),
+            feedback=viewer.feedback,
             retransmitted=viewer.retransmitted,
             replays=viewer.replays,
-            stages={name: Delay(times.p50_us, times.p95_us) for name, times in stages.items() if times is not None},
-            pair=pair
-            and CandidatePair(
-                _written(pair.local_address), pair.local_type, _written(pair.remote_address), pair.remote_type
-            ),
+            stages={name: delay for name, delay in stages.items() if delay is not None},
+            pair=viewer.pair,
         )
 
     # ------------------------------------------------------------------------------------ life
@@ -311,11 +307,6 @@ class Session:
             clock = self._viewer.rtp_clock
             if clock is not None:
                 told = self._dialogue.tell("clock", **_now_on(clock)) or told
-
-
-def _written(address: tuple[str, int]) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _now_on(clock: tuple[int, int]) -> dict[str, int]:

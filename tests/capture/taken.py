@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from mediacore.capture.source import Source
-from mediacore.errors import MediacoreError
 from mediacore.media import Packet, StreamDescription
 from mediacore.media_loop import MediaLoop
 from mediacore.stream.packet_tap import PacketTap
+
+if TYPE_CHECKING:
+    from mediacore.errors import MediacoreError
 
 
 class Taken:

@@ -1,8 +1,10 @@
 // Reads compound RTCP packets (RFC 3550 6, RFC 4585, RFC 5104, RFC 5506, transport-wide-cc, REMB).
 //
 // Guarantees: every view lies inside the given bytes; work is linear in them.
-// Policy: a packet of an unknown type or format is skipped; one that is malformed ends the reading with an error, and
-//   what came before it has been given. Reduced-size packets are taken (RFC 5506).
+// Policy: a packet of an unknown type or format is skipped and counted, SDES is skipped; one that is malformed ends the
+//   reading with an error, and what came before it has been given. Reduced-size packets are taken (RFC 5506). Padding
+//   belongs to the last packet and is whole words (RFC 3550 6.4.1), but for transport-wide feedback: libwebrtc pads each
+//   with one to three bytes.
 // Memory: views into the caller's bytes.
 // Threads: one owner.
 #pragma once
@@ -13,19 +15,20 @@
 #include <span>
 #include <variant>
 
+#include "core/rtcp/packet_type.hpp"
+#include "core/rtcp/transport_feedback.hpp"
 #include "core/rtp/byte_order.hpp"
 #include "core/rtp/result.hpp"
-#include "core/rtp/sequence_number.hpp"
 
 namespace mediacore::rtcp {
 
 struct ReportBlock {
-  std::uint32_t ssrc;                // of the stream that is reported on
-  std::uint8_t fraction_lost;        // of 256, since the report before
-  std::int32_t cumulative_lost;      // 24 bits, signed
-  std::uint32_t highest_sequence;    // extended
-  std::uint32_t jitter;              // in RTP clock units
-  std::uint32_t last_sr;             // middle 32 bits of the NTP time of the last SR; 0: none
+  std::uint32_t ssrc;                 // of the stream that is reported on
+  std::uint8_t fraction_lost;         // of 256, since the report before
+  std::int32_t cumulative_lost;       // 24 bits, signed
+  std::uint32_t highest_sequence;     // extended
+  std::uint32_t jitter;               // in RTP clock units
+  std::uint32_t last_sr;              // middle 32 bits of the NTP time of the last SR; 0: none
   std::uint32_t delay_since_last_sr;  // in 1/65536 s
 };
 
@@ -34,7 +37,7 @@ class ReportBlocks {
  public:
   ReportBlocks() = default;
   explicit ReportBlocks(std::span<const std::uint8_t> bytes) noexcept : bytes_(bytes) {}
-  std::size_t size() const noexcept { return bytes_.size() / 24; }
+  std::size_t size() const noexcept { return bytes_.size() / kReportBlockBytes; }
   ReportBlock operator[](std::size_t index) const noexcept;
 
  private:
@@ -86,26 +89,12 @@ struct Remb {  // draft-alvestrand-rmcat-remb-03
   std::uint64_t bitrate_bps;
 };
 
-// Transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01 3.1), checked as a whole.
-struct TransportFeedback {
-  std::uint16_t base_sequence;
-  std::uint16_t status_count;       // packets that are told of
-  std::int32_t reference_time_64ms;  // 24 bits, signed
-  std::uint8_t feedback_count;
-  std::uint16_t received;               // how many of them arrived
-  std::span<const std::uint8_t> chunks;  // chunks and deltas
-
-  // visit(std::uint16_t sequence, bool received, std::int32_t delta_250us): deltas to the arrival before, the first one
-  // to the reference time; 0 where not received.
-  template <class Visit>
-  void for_each(Visit&& visit) const;
-};
-
 struct Bye {
   std::uint32_t ssrc;  // the first; 0 if there is none
 };
 
-using Item = std::variant<SenderReport, ReceiverReport, Nack, PictureLoss, FullIntraRequest, Remb, TransportFeedback, Bye>;
+using Item =
+    std::variant<SenderReport, ReceiverReport, Nack, PictureLoss, FullIntraRequest, Remb, TransportFeedback, Bye>;
 
 class Reader {
  public:
@@ -114,12 +103,31 @@ class Reader {
   // The next item; none at the end or after an error.
   std::optional<Item> next() noexcept;
   std::optional<rtp::Error> error() const noexcept { return error_; }
-  // Packets of types that are not read.
+  // Packets of types and formats that are not known.
   std::uint32_t skipped() const noexcept { return skipped_; }
 
  private:
+  // What follows the header of a packet, without padding.
+  struct Packet {
+    std::uint8_t type;
+    std::uint8_t count;  // or format
+    std::span<const std::uint8_t> body;
+    std::size_t offset;  // of the body
+  };
+
+  std::optional<Packet> take_packet() noexcept;
+  std::optional<Item> read(const Packet& packet) noexcept;
+  std::optional<Item> read_reports(const Packet& packet) noexcept;
+  std::optional<Item> read_transport_feedback(const Packet& packet) noexcept;
+  std::optional<Item> read_payload_feedback(const Packet& packet) noexcept;
+  std::optional<Item> read_remb(const Packet& packet) noexcept;
+  std::optional<Item> take_full_intra() noexcept;
+  std::nullopt_t fail(rtp::ErrorCode code, std::size_t byte_offset) noexcept;
+  std::nullopt_t skip() noexcept;
+
   std::span<const std::uint8_t> data_;
   std::size_t at_ = 0;
+  std::span<const std::uint8_t> full_intra_entries_;  // those that are still to be given
   std::optional<rtp::Error> error_;
   std::uint32_t skipped_ = 0;
 };

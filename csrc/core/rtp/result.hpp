@@ -33,6 +33,10 @@ enum class ErrorCode : std::uint8_t {
   fragment_mismatch,
   not_finished,
   packets_lost,
+  length_mismatch,
+  wrong_cookie,
+  wrong_checksum,
+  after_the_last,
 };
 
 struct Error {
@@ -65,6 +69,10 @@ constexpr std::string_view describe(ErrorCode code) noexcept {
     case ErrorCode::fragment_mismatch: return "fragment does not belong to the former ones";
     case ErrorCode::not_finished: return "frame ends inside a fragmented unit";
     case ErrorCode::packets_lost: return "packets of the frame were lost";
+    case ErrorCode::length_mismatch: return "lengths do not add up";
+    case ErrorCode::wrong_cookie: return "STUN magic cookie is missing";
+    case ErrorCode::wrong_checksum: return "checksum is wrong";
+    case ErrorCode::after_the_last: return "something follows what must be last";
   }
   return "unknown error";
 }

@@ -11,18 +11,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mediacore.testing.device import SimulatedDevice, SimulatedFleet
     from mediacore.testing.input_command import InputEvent
+    from mediacore.testing.link import EmulatedLink, LinkOptions
     from mediacore.testing.options import DeviceOptions
     from mediacore.testing.viewer import BuiltInViewer
 
 _HOMES = {
     "BuiltInViewer": "mediacore.testing.viewer",
     "DeviceOptions": "mediacore.testing.options",
+    "EmulatedLink": "mediacore.testing.link",
     "InputEvent": "mediacore.testing.input_command",
+    "LinkOptions": "mediacore.testing.link",
     "SimulatedDevice": "mediacore.testing.device",
     "SimulatedFleet": "mediacore.testing.device",
 }
 
-__all__ = ["BuiltInViewer", "DeviceOptions", "InputEvent", "SimulatedDevice", "SimulatedFleet"]
+__all__ = [
+    "BuiltInViewer",
+    "DeviceOptions",
+    "EmulatedLink",
+    "InputEvent",
+    "LinkOptions",
+    "SimulatedDevice",
+    "SimulatedFleet",
+]
 
 
 def __getattr__(name: str) -> Any:
