@@ -8,7 +8,7 @@ import pytest
 
 from mediacore import Engine, EngineSettings
 from mediacore import engine as engine_module
-from mediacore.errors import DeviceNotFoundError, NoLocalAddressError, SetupError, UnsupportedError
+from mediacore.errors import CaptureError, DeviceNotFoundError, NoLocalAddressError, SetupError, UnsupportedError
 from mediacore.media import DeviceState, Packet
 
 NOTHING = EngineSettings(use_adb=False)
@@ -38,8 +38,6 @@ async def test_a_published_stream_is_listed_watched_and_ends_with_its_publisher(
             await published.push(picture(2, key=False))
             assert (await asyncio.wait_for(anext(tap), 5)).pts_us == 2000, "nobody's leaving ends it"
             assert [stream.serial for stream in engine.stats().streams] == ["publish:mine"]
-            with pytest.raises(UnsupportedError, match="published"):
-                await engine.screenshot("publish:mine")
         assert await asyncio.wait_for(published.wait_ended(), 5) is None
         assert [packet async for packet in tap] == []
         assert (await asyncio.wait_for(anext(changes), 5)).kind == "removed"
@@ -48,6 +46,24 @@ async def test_a_published_stream_is_listed_watched_and_ends_with_its_publisher(
         with pytest.raises(DeviceNotFoundError):
             async with engine.stream("publish:mine"):
                 pass
+
+
+async def test_a_picture_of_what_is_published(recordings: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "KEY_FRAME_TIMEOUT_S", 0.1)
+    data = await asyncio.to_thread(recordings(frames=1).read_bytes)
+    async with Engine(NOTHING) as engine, engine.publish("mine") as published:
+        with pytest.raises(CaptureError, match="nothing that could be shown"):
+            await engine.screenshot("publish:mine")
+        await published.push(Packet("video", "h264", data, 1, True, 1, 1))
+        await published.wait_described(5)
+        picture, kind = await engine.screenshot("publish:mine")
+        assert (picture[:3], kind) == (b"\xff\xd8\xff", "image/jpeg")
+        await published.push(Packet("video", "h264", b"\0\0\0\1\x65\0", 2, True, 1, 2))
+        async with asyncio.timeout(5):
+            while published.stats().frames != 2:
+                await asyncio.sleep(0.001)  # nothing tells of a single unit
+        with pytest.raises(CaptureError, match="nothing that could be shown"):
+            await engine.screenshot("publish:mine")
 
 
 async def test_a_name_is_published_once_at_a_time() -> None:
