@@ -198,6 +198,8 @@ class Session:
 
     async def _answer(self, offer_sdp: str, stream: AbstractAsyncContextManager[Stream]) -> None:
         self._stream = await self._resources.enter_async_context(stream)
+        if not self._stream.rendition:
+            raise ConnectFailedError(f"the stream of {self.serial} ended before the viewer could be answered")
         self._resources.push_async_callback(self._viewer.close)
         description = self._stream.description
         media = Offered(
