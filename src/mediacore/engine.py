@@ -377,4 +377,5 @@ class Engine:
             sessions=tuple(session.stats() for _, _, session in self._sessions.snapshot()),
             sessions_total=self._sessions_total,
             sessions_failed=self._sessions_failed,
+            media_loop=self._loop.native.loop_figures() if self._loop is not None and self._loop.running else {},
         )
