@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import time
+import ctypes
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -111,13 +111,17 @@ async def test_a_published_stream_is_watched_by_two_and_ends_for_both(recordings
     data = await asyncio.to_thread(recordings(frames=10, gop=10).read_bytes)
     asked = asyncio.Event()
     async with served(EngineSettings(use_adb=False)) as (engine, url):
-        async with engine.publish("mine", on_key_frame_request=asked.set) as stream, pushing(stream, data):
-            async with BuiltInViewer(url("publish:mine")) as one, BuiltInViewer(url("publish:mine")) as other:
-                await one.wait_frames(10)
-                await other.wait_frames(10)
-                assert stream.stats().viewers == 2
-                await stream.request_key_frame()
-                assert asked.is_set()
+        async with (
+            engine.publish("mine", on_key_frame_request=asked.set) as stream,
+            pushing(stream, data),
+            BuiltInViewer(url("publish:mine")) as one,
+            BuiltInViewer(url("publish:mine")) as other,
+        ):
+            await one.wait_frames(10)
+            await other.wait_frames(10)
+            assert stream.stats().viewers == 2
+            await stream.request_key_frame()
+            assert asked.is_set()
         async with asyncio.timeout(10):
             while engine.stats().sessions:
                 await asyncio.sleep(0.01)  # sessions end by themselves
@@ -142,7 +146,7 @@ async def test_pictures_go_on_while_the_interpreter_stands_still(recordings: Cal
         await viewer.wait_frames(10)
         await asyncio.sleep(0.6)  # what is read ahead is there
         before = engine.stats().sessions[0].queue
-        time.sleep(0.5)  # noqa: ASYNC251  # that is what stands still
+        ctypes.PyDLL(None).usleep(500_000)  # with the GIL held
         after = engine.stats().sessions[0].queue
         assert after.delivered - before.delivered >= 20
         assert after.dropped.get(DropCause.SLOW_CONSUMER, 0) == 0
