@@ -16,7 +16,9 @@ from aiortc import RTCDtlsParameters, RTCDtlsTransport, RTCIceGatherer, RTCIcePa
 
 from mediacore.errors import ConnectFailedError
 from mediacore.media import CloseReason
+from mediacore.rtc.ice_servers import DEFAULT_PORT, IceServer, Relay
 from mediacore.rtc.port import IcePort
+from mediacore.settings import host_and_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,8 +86,13 @@ class ViewerTransport:
         self._figures: Mapping[str, float | int] = {}
         gatherer = RTCIceGatherer(iceServers=[], local_username=ufrag)
         self._port = IcePort(
-            gatherer, self._send, advertised=settings.advertised_addresses, max_addresses=settings.max_candidates
+            gatherer,
+            self._send,
+            advertised=settings.advertised_addresses,
+            stun_server=_server(settings.stun_server),
+            max_addresses=settings.max_candidates,
         )
+        self._turn_server = _server(settings.turn_server, settings.turn_username, settings.turn_password)
         self._ice = RTCIceTransport(gatherer)
         self.dtls = RTCDtlsTransport(self._ice, [certificate])
         """For SCTP."""
@@ -117,7 +124,8 @@ class ViewerTransport:
         self.id = self._loop.add_viewer(
             rendition, self, ufrag=ufrag, password=password, quiet_us=quiet_us, silent_us=self._silent_us
         )
-        return await self._port.gather(self._loop.sockets(rendition))
+        relay = Relay(self._loop.native, self.id, self._turn_server) if self._turn_server is not None else None
+        return await self._port.gather(self._loop.sockets(rendition), relay)
 
     async def establish(self, remote: RemoteEnd, candidates: Sequence[RTCIceCandidate]) -> SrtpKeys:
         """Run ICE, then DTLS; the keys for SRTP.
@@ -172,7 +180,7 @@ class ViewerTransport:
     def pair(self) -> CandidatePair | None:
         """The way that media takes; None before there is one."""
         found = self._loop.native.destination(self.id) if self.id else None
-        return self._port.pair(*found[:3]) if found is not None else None
+        return self._port.pair(*found) if found is not None else None
 
     @property
     def dropped_datagrams(self) -> int:
@@ -229,3 +237,7 @@ class ViewerTransport:
             # With ICE up it is the viewer's close_notify; else the sockets or the viewer's consent went away.
             left = self._ice.state == "completed"
             self._on_end(CloseReason.VIEWER_LEFT if left else CloseReason.VIEWER_LOST)
+
+
+def _server(text: str | None, username: str | None = None, password: str | None = None) -> IceServer | None:
+    return IceServer(*host_and_port(text, DEFAULT_PORT), username, password) if text is not None else None
