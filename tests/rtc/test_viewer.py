@@ -352,8 +352,8 @@ async def test_without_an_address(viewers: Any, monkeypatch: pytest.MonkeyPatch)
 async def test_an_answer_that_takes_too_long(monkeypatch: pytest.MonkeyPatch, viewers: Any, nothing_left: None) -> None:
     stock = IcePort.gather
 
-    async def slow(port: IcePort) -> Any:
-        await stock(port)
+    async def slow(port: IcePort, *arguments: Any) -> Any:
+        await stock(port, *arguments)
         await asyncio.Event().wait()
 
     monkeypatch.setattr(IcePort, "gather", slow)

@@ -4,10 +4,10 @@ import asyncio
 import gc
 
 import pytest
+from mediacore.stream.packet_queue import PacketQueue
 
 from mediacore.errors import DeviceDisconnectedError
 from mediacore.media import DropCause, Packet
-from mediacore.stream.packet_queue import PacketQueue
 
 
 def packet(n: int, *, key: bool = False) -> Packet:

@@ -2,9 +2,10 @@
 
 import asyncio
 
-from mediacore.media import Packet
 from mediacore.stream.gop_cache import GopCache
 from mediacore.stream.packet_queue import PacketQueue
+
+from mediacore.media import Packet
 from mediacore.stream.rendition import Rendition
 
 
