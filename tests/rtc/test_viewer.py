@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import pytest
+from aiortc.rtp import RtcpByePacket
 from left_behind import held, settled
 
 from mediacore.errors import (
@@ -209,6 +210,15 @@ async def test_the_viewer_leaves(connect: Callable[..., Any], nothing_left: None
         assert await asyncio.wait_for(both.viewer.wait_closed(), 1) is CloseReason.VIEWER_LEFT
         both.viewer.start_media(both.feed.rendition)
         assert not both.viewer.send_message("too late")
+
+
+async def test_a_viewer_that_says_bye_has_left(connect: Callable[..., Any]) -> None:
+    async with connect() as both:
+        both.play()
+        await both.client.wait_frames(1)
+        receiver = both.client.transceiver.receiver
+        await receiver.transport._send_rtp(bytes(RtcpByePacket(sources=[receiver._RTCRtpReceiver__rtcp_ssrc or 1])))
+        assert await asyncio.wait_for(both.viewer.wait_closed(), 2) is CloseReason.VIEWER_LEFT
 
 
 async def test_the_viewer_vanishes(connect: Callable[..., Any]) -> None:
