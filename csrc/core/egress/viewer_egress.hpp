@@ -20,7 +20,9 @@
 #include <span>
 #include <string>
 
+#include "core/egress/egress_stats.hpp"
 #include "core/egress/frame.hpp"
+#include "core/egress/pacer.hpp"
 #include "core/rtp/header_extensions.hpp"
 #include "core/srtp/srtp.hpp"
 
@@ -42,15 +44,6 @@ struct Track {
   std::string mid;
 };
 
-struct Pacing {
-  bool enabled = true;
-  std::size_t bucket_bytes = 32'768;
-  std::uint64_t start_rate_bps = 10'000'000;
-  double start_factor = 2.5;           // of max(rendition's rate, start rate), until the first feedback
-  double factor = 1.5;                 // of the rendition's rate, after it
-  std::int64_t max_queue_us = 1'000'000;
-};
-
 struct EgressConfig {
   Track video;
   std::optional<Track> audio;
@@ -60,33 +53,6 @@ struct EgressConfig {
   srtp::KeyMaterial send;
   srtp::KeyMaterial receive;
   Pacing pacing;
-};
-
-// Counts and last values; copied as a whole.
-struct EgressStats {
-  std::uint64_t frames = 0;            // video, sent to the last packet
-  std::uint64_t packets = 0;           // RTP, retransmissions included
-  std::uint64_t bytes = 0;             // on the wire above UDP
-  std::uint64_t retransmitted = 0;     // packets
-  std::uint64_t retransmission_bytes = 0;
-  std::uint64_t nacked = 0;            // packets asked for
-  std::uint64_t nack_unknown = 0;      // not in the history any more
-  std::uint64_t nack_limited = 0;      // not sent again: rate limit, or just sent
-  std::uint64_t key_frame_requests = 0;  // PLI and FIR
-  std::uint64_t reports = 0;           // RR and SR received
-  std::uint64_t transport_feedbacks = 0;
-  std::uint64_t rtcp_forged = 0;       // refused by SRTCP
-  std::uint64_t rtcp_malformed = 0;
-  std::uint64_t dropped_before_key = 0;   // frames
-  std::uint64_t dropped_slow = 0;         // frames
-  std::int64_t rtt_us = -1;            // -1: not known
-  double loss = 0;                     // 0 to 1, of the last report
-  std::uint64_t remb_bps = 0;          // 0: none
-  std::uint64_t queued_bytes = 0;
-  std::uint64_t queued_frames = 0;
-  std::uint64_t pacing_bps = 0;
-  std::int64_t first_packet_us = -1;
-  std::int64_t heard_us = -1;          // last authenticated RTCP
 };
 
 // What an RTCP datagram led to.

@@ -18,9 +18,15 @@ enum class Profile : std::uint8_t {
   aead_aes_256_gcm = 8,
 };
 
-constexpr bool is_gcm(Profile profile) noexcept { return profile != Profile::aes128_cm_sha1_80; }
-constexpr std::size_t key_bytes(Profile profile) noexcept { return profile == Profile::aead_aes_256_gcm ? 32 : 16; }
-constexpr std::size_t salt_bytes(Profile profile) noexcept { return is_gcm(profile) ? 12 : 14; }
+constexpr bool is_gcm(Profile profile) noexcept {
+  return profile != Profile::aes128_cm_sha1_80;
+}
+constexpr std::size_t key_bytes(Profile profile) noexcept {
+  return profile == Profile::aead_aes_256_gcm ? 32 : 16;
+}
+constexpr std::size_t salt_bytes(Profile profile) noexcept {
+  return is_gcm(profile) ? 12 : 14;
+}
 
 // Master key and salt of one direction.
 struct KeyMaterial {

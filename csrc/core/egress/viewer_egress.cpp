@@ -1,0 +1,445 @@
+#include "core/egress/viewer_egress.hpp"
+
+#include <array>
+#include <utility>
+
+#include "core/egress/feedback.hpp"
+#include "core/egress/frame_queue.hpp"
+#include "core/egress/history.hpp"
+#include "core/egress/retransmissions.hpp"
+#include "core/egress/rtp_sender.hpp"
+#include "core/egress/timeline.hpp"
+#include "core/rtcp/writer.hpp"
+
+namespace mediacore::egress {
+namespace {
+
+using Bytes = std::span<const std::uint8_t>;
+
+constexpr std::size_t kUdpIpBytes = 28;             // IPv4; what a path counts besides
+constexpr std::size_t kOsnBytes = 2;                // RFC 4588 4: the original sequence number
+constexpr std::size_t kMostCname = 255;             // RFC 3550 6.5
+constexpr std::size_t kReportBytes = 28 + 8 + 260;  // SR; SDES head and SSRC; the longest CNAME item, padded
+constexpr std::size_t kMostAudio = 64;              // packets of 20 ms: more than a second is not worth hearing
+constexpr std::int64_t kCaptureTimeIntervalUs = 1'000'000;
+constexpr std::int64_t kReplayStepUs = 1'000;    // between the frames of a replay: shown at once, in order
+constexpr std::int64_t kRefusedPauseUs = 1'000;  // when the sink had no room
+
+std::uint64_t ntp_units(std::int64_t us) noexcept {
+  const auto whole = static_cast<std::uint64_t>(us / 1'000'000);
+  const auto rest = static_cast<std::uint64_t>(us % 1'000'000);
+  return (whole << 32) + (rest << 32) / 1'000'000;
+}
+
+std::uint64_t capture_ntp(const Frame& frame, Now now) noexcept {
+  const bool known = frame.received_us > 0 && frame.received_us < now.us;
+  return known ? now.ntp - ntp_units(now.us - frame.received_us) : now.ntp;
+}
+
+HeaderElements elements_of(const Track& track, const rtp::PlayoutDelay* delay) noexcept {
+  HeaderElements elements{track.ssrc, track.payload_type, track.mid, std::nullopt, false};
+  if (delay != nullptr) elements.playout_delay = *delay;
+  return elements;
+}
+
+RtpSender video_sender(const EgressConfig& config) noexcept {
+  HeaderElements elements = elements_of(config.video, &config.playout_delay);
+  elements.capture_time = config.extensions[rtp::ExtensionKind::abs_capture_time] != 0;
+  return {elements, config.video.first_sequence, config.extensions};
+}
+
+std::optional<RtpSender> rtx_sender(const EgressConfig& config) noexcept {
+  if (!config.video.rtx) return std::nullopt;
+  HeaderElements elements = elements_of(config.video, &config.playout_delay);
+  elements.ssrc = config.video.rtx->ssrc;
+  elements.payload_type = config.video.rtx->payload_type;
+  return RtpSender(elements, config.video.rtx->first_sequence, config.extensions);
+}
+
+std::optional<RtpSender> audio_sender(const EgressConfig& config) noexcept {
+  if (!config.audio) return std::nullopt;
+  return RtpSender(elements_of(*config.audio, nullptr), config.audio->first_sequence, config.extensions);
+}
+
+OwnSsrcs own_ssrcs(const EgressConfig& config) noexcept {
+  return {config.video.ssrc, config.video.rtx ? config.video.rtx->ssrc : 0, config.audio ? config.audio->ssrc : 0};
+}
+
+Timeline timeline(const Track& track) noexcept {
+  return {track.clock_hz, track.timestamp_origin};
+}
+
+}  // namespace
+
+struct ViewerEgress::State {
+  State(const EgressConfig& config, Now now)
+      : rtp_sealer(config.send),
+        rtcp_sealer(config.send),
+        rtcp_opener(config.receive),
+        cname(config.cname.substr(0, kMostCname)),
+        writes_capture_time(config.extensions[rtp::ExtensionKind::abs_capture_time] != 0),
+        max_queue_us(config.pacing.max_queue_us),
+        video(video_sender(config)),
+        rtx(rtx_sender(config)),
+        audio(audio_sender(config)),
+        video_time(timeline(config.video)),
+        audio_time(timeline(config.audio.value_or(Track{}))),
+        video_queue(video.packet_bytes({}, 0) + kUdpIpBytes),
+        audio_queue(audio ? audio->packet_bytes({}, 0) + kUdpIpBytes : 0),
+        pacer(config.pacing, now.us),
+        retransmissions(now.us),
+        feedback(own_ssrcs(config)) {
+    note_queue();
+  }
+
+  bool write(RtpSender& sender, PacketFields& fields, Bytes prefix, Bytes payload, Now now, PacketSink& out);
+  bool write_new(RtpSender& sender, PacketFields& fields, Bytes prefix, Bytes payload, Now now, PacketSink& out);
+  bool write_audio(Now now, PacketSink& out);
+  bool write_retransmission(Now now, PacketSink& out);
+  bool write_video(Now now, PacketSink& out);
+  void write_reports(Now now, PacketSink& out);
+  bool write_rtcp(RtpSender& sender, Timeline& time, std::span<const std::uint32_t> leaving, Now now, PacketSink& out);
+
+  void asked_again(std::uint16_t sequence_number, std::int64_t now_us);
+  std::size_t retransmission_bytes(const SentPacket& packet) const noexcept {
+    return kUdpIpBytes + (rtx ? rtx->packet_bytes({}, kOsnBytes + packet.bytes().size())
+                              : video.packet_bytes(packet.fields, packet.bytes().size()));
+  }
+  bool is_slow() const noexcept;
+  void note_queue() noexcept;
+
+  srtp::RtpSealer rtp_sealer;
+  srtp::RtcpSealer rtcp_sealer;
+  srtp::RtcpOpener rtcp_opener;
+  std::string cname;
+  bool writes_capture_time;
+  std::int64_t max_queue_us;
+  RtpSender video;
+  std::optional<RtpSender> rtx;
+  std::optional<RtpSender> audio;
+  Timeline video_time;
+  Timeline audio_time;
+  FrameQueue video_queue;
+  FrameQueue audio_queue;
+  Pacer pacer;
+  History history;
+  Retransmissions retransmissions;
+  FeedbackReader feedback;
+  std::uint16_t transport_sequence = 0;  // of the whole transport: all SSRCs
+  std::optional<std::int64_t> last_capture_time_us;
+  std::optional<std::int64_t> refused_us;  // when the sink had no room
+  bool waits_for_key = true;
+  bool wishes_key = false;
+  EgressStats stats;
+};
+
+// A packet with the fields it is to have, new or again. False if the sink has no room: nothing has changed then.
+bool ViewerEgress::State::write(RtpSender& sender, PacketFields& fields, Bytes prefix, Bytes payload, Now now,
+                                PacketSink& out) {
+  const std::size_t payload_bytes = prefix.size() + payload.size();
+  std::uint8_t* const buffer = out.reserve(sender.packet_bytes(fields, payload_bytes));
+  if (buffer == nullptr) {
+    refused_us = now.us;
+    return false;
+  }
+  const std::size_t size = sender.write(fields, prefix, payload, rtp_sealer, buffer);
+  out.commit(size);
+  pacer.take(size + kUdpIpBytes);
+  sender.count(payload_bytes, now.us);
+  ++stats.packets;
+  stats.bytes += size;
+  if (stats.first_packet_us < 0) stats.first_packet_us = now.us;
+  return true;
+}
+
+// A packet with the next numbers.
+bool ViewerEgress::State::write_new(RtpSender& sender, PacketFields& fields, Bytes prefix, Bytes payload, Now now,
+                                    PacketSink& out) {
+  fields.index = sender.next_index();
+  fields.abs_send_time = static_cast<std::uint32_t>(now.ntp >> 14) & 0xffffff;  // 6.18 of 32.32
+  fields.transport_sequence = transport_sequence;
+  if (!write(sender, fields, prefix, payload, now, out)) return false;
+  sender.advance();
+  if (sender.has_transport_sequence()) ++transport_sequence;
+  return true;
+}
+
+bool ViewerEgress::State::write_audio(Now now, PacketSink& out) {
+  WaitingFrame& waiting = audio_queue.front();
+  const Bytes payload = waiting.frame->payloads[waiting.next];
+  PacketFields fields;
+  if (!pacer.allows(audio->packet_bytes(fields, payload.size()) + kUdpIpBytes)) return false;
+  if (!waiting.timestamp) waiting.timestamp = audio_time.stamp(waiting.pts_us, false, now.us);
+  fields.timestamp = *waiting.timestamp;
+  if (!write_new(*audio, fields, {}, payload, now, out)) return false;
+  audio_queue.advance();
+  return true;
+}
+
+bool ViewerEgress::State::write_retransmission(Now now, PacketSink& out) {
+  SentPacket* const packet = history.find_index(retransmissions.front());
+  if (packet == nullptr) {  // too old by now
+    ++stats.nack_unknown;
+    retransmissions.pop();
+    return true;
+  }
+  const std::size_t wire_bytes = retransmission_bytes(*packet);
+  if (!pacer.allows(wire_bytes)) return false;
+  if (rtx) {
+    std::array<std::uint8_t, kOsnBytes> original{};
+    rtp::store_be<2>(packet->fields.index & 0xffff, original.data());
+    PacketFields fields;
+    fields.timestamp = packet->fields.timestamp;
+    fields.marker = packet->fields.marker;
+    if (!write_new(*rtx, fields, original, packet->bytes(), now, out)) return false;
+  } else if (!write(video, packet->fields, {}, packet->bytes(), now, out)) {
+    // Sealed again with its index, it has the same nonce: so it must be the same packet, to the last bit of its header.
+    return false;
+  }
+  retransmissions.pop();
+  ++stats.retransmitted;
+  stats.retransmission_bytes += wire_bytes - kUdpIpBytes;
+  return true;
+}
+
+bool ViewerEgress::State::write_video(Now now, PacketSink& out) {
+  WaitingFrame& waiting = video_queue.front();
+  const Frame& frame = *waiting.frame;
+  if (!waiting.timestamp) {
+    waiting.timestamp = video_time.stamp(waiting.pts_us, waiting.replayed, now.us);
+    const bool due = !last_capture_time_us || now.us - *last_capture_time_us >= kCaptureTimeIntervalUs;
+    if (writes_capture_time && due) {
+      last_capture_time_us = now.us;
+      waiting.capture_ntp = capture_ntp(frame, now);
+    }
+  }
+  const Bytes payload = frame.payloads[waiting.next];
+  SentPacket sent;
+  sent.fields.timestamp = *waiting.timestamp;
+  sent.fields.capture_ntp = waiting.capture_ntp;
+  sent.fields.marker = waiting.next + 1 == frame.payloads.size();
+  if (!pacer.allows(video.packet_bytes(sent.fields, payload.size()) + kUdpIpBytes)) return false;
+  if (!write_new(video, sent.fields, {}, payload, now, out)) return false;
+  sent.frame = waiting.frame;
+  sent.payload = static_cast<std::uint32_t>(waiting.next);
+  sent.sent_us = now.us;
+  history.add(std::move(sent));
+  if (video_queue.advance()) ++stats.frames;
+  return true;
+}
+
+// SR and SDES of one SSRC, and BYE for those that leave.
+bool ViewerEgress::State::write_rtcp(RtpSender& sender, Timeline& time, std::span<const std::uint32_t> leaving, Now now,
+                                     PacketSink& out) {
+  constexpr std::size_t kBytes = kReportBytes + 4 * (1 + 3);  // BYE of up to three SSRCs
+  std::uint8_t* const buffer = out.reserve(kBytes + srtp::kMaxRtcpOverhead);
+  if (buffer == nullptr) return false;
+  rtcp::Writer writer({buffer, kBytes});
+  writer.sender_report(sender.ssrc(), now.ntp, time.at(now.us), sender.packets(), sender.octets());
+  writer.sdes_cname(sender.ssrc(), cname);
+  if (!leaving.empty()) writer.bye(leaving);
+  const auto size = rtcp_sealer.seal({buffer, writer.size() + srtp::kMaxRtcpOverhead}, writer.size());
+  if (!size) return false;  // after 2^31 of them
+  out.commit(*size);
+  pacer.take(*size + kUdpIpBytes);
+  stats.bytes += *size;
+  return true;
+}
+
+void ViewerEgress::State::write_reports(Now now, PacketSink& out) {
+  const auto report = [&](RtpSender& sender, Timeline& time) {
+    if (!sender.reports().due(now.us)) return;
+    if (!pacer.allows(kReportBytes + srtp::kMaxRtcpOverhead + kUdpIpBytes)) return;
+    if (write_rtcp(sender, time, {}, now, out)) sender.reports().sent(now.us);
+  };
+  report(video, video_time);
+  if (rtx) report(*rtx, video_time);
+  if (audio) report(*audio, audio_time);
+}
+
+void ViewerEgress::State::asked_again(std::uint16_t sequence_number, std::int64_t now_us) {
+  ++stats.nacked;
+  if (!retransmissions.may_ask(now_us)) {
+    ++stats.nack_limited;
+    return;
+  }
+  SentPacket* const packet = history.find(sequence_number);
+  if (packet == nullptr) {
+    ++stats.nack_unknown;
+  } else if (!retransmissions.take(*packet, retransmission_bytes(*packet), stats.rtt_us, now_us)) {
+    ++stats.nack_limited;
+  }
+}
+
+bool ViewerEgress::State::is_slow() const noexcept {
+  return static_cast<double>(video_queue.bytes_behind()) * 8e6 >
+         static_cast<double>(pacer.rate_bps()) * static_cast<double>(max_queue_us);
+}
+
+void ViewerEgress::State::note_queue() noexcept {
+  stats.queued_bytes = video_queue.bytes();
+  stats.queued_frames = video_queue.size();
+  stats.pacing_bps = pacer.rate_bps();
+}
+
+ViewerEgress::ViewerEgress(const EgressConfig& config, Now now) : state_(std::make_unique<State>(config, now)) {}
+ViewerEgress::~ViewerEgress() = default;
+ViewerEgress::ViewerEgress(ViewerEgress&&) noexcept = default;
+ViewerEgress& ViewerEgress::operator=(ViewerEgress&&) noexcept = default;
+
+void ViewerEgress::send(FrameRef frame, Now now) {
+  State& state = *state_;
+  if (frame == nullptr || frame->payloads.empty()) return;
+  if (state.waits_for_key && !frame->is_key) {
+    ++state.stats.dropped_before_key;
+    return;
+  }
+  const bool is_key = frame->is_key;
+  const std::int64_t pts_us = frame->pts_us;
+  state.video_time.observe(pts_us, frame->received_us > 0 ? frame->received_us : now.us);
+  state.waits_for_key = false;
+  if (is_key) state.wishes_key = false;
+  state.video_queue.push(std::move(frame), pts_us);
+  if (state.is_slow()) {
+    // A key frame that has just come is where it goes on.
+    state.stats.dropped_slow += state.video_queue.keep(is_key ? 1 : 0);
+    state.waits_for_key = !is_key;
+    state.wishes_key = !is_key;
+  }
+  state.note_queue();
+}
+
+void ViewerEgress::replay(std::span<const FrameRef> frames, Now now) {
+  State& state = *state_;
+  state.stats.dropped_before_key += state.video_queue.keep(0);
+  const auto is_key = [](const FrameRef& frame) { return frame != nullptr && frame->is_key; };
+  while (!frames.empty() && !is_key(frames.front())) {
+    ++state.stats.dropped_before_key;
+    frames = frames.subspan(1);
+  }
+  state.waits_for_key = frames.empty();
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const auto steps = static_cast<std::int64_t>(frames.size() - 1 - i);
+    if (frames[i] == nullptr || frames[i]->payloads.empty()) continue;
+    state.video_queue.push(frames[i], frames.back()->pts_us - steps * kReplayStepUs, true);
+  }
+  if (!frames.empty()) {
+    state.wishes_key = false;
+    const Frame& last = *frames.back();
+    state.video_time.observe(last.pts_us, last.received_us > 0 ? last.received_us : now.us);
+  }
+  state.note_queue();
+}
+
+void ViewerEgress::send_audio(FrameRef packet, Now now) {
+  State& state = *state_;
+  if (packet == nullptr || packet->payloads.empty()) return;
+  if (!state.audio) {
+    ++state.stats.dropped_audio;
+    return;
+  }
+  const std::int64_t pts_us = packet->pts_us;
+  state.audio_time.observe(pts_us, packet->received_us > 0 ? packet->received_us : now.us);
+  state.audio_queue.push(std::move(packet), pts_us);
+  state.stats.dropped_audio += state.audio_queue.keep(kMostAudio);
+}
+
+void ViewerEgress::wait_for_key(Now /*now*/) {
+  State& state = *state_;
+  state.stats.dropped_before_key += state.video_queue.keep(0);
+  state.waits_for_key = true;
+  state.note_queue();
+}
+
+bool ViewerEgress::waits_for_key() const noexcept {
+  return state_->waits_for_key;
+}
+
+bool ViewerEgress::take_key_frame_wish() noexcept {
+  return std::exchange(state_->wishes_key, false);
+}
+
+void ViewerEgress::set_rendition_rate(std::uint64_t bps) noexcept {
+  state_->pacer.set_rendition_rate(bps);
+  state_->note_queue();
+}
+
+void ViewerEgress::set_pacing(const Pacing& pacing) noexcept {
+  state_->pacer.configure(pacing);
+  state_->max_queue_us = pacing.max_queue_us;
+  state_->note_queue();
+}
+
+void ViewerEgress::poll(Now now, PacketSink& out) {
+  State& state = *state_;
+  state.refused_us.reset();
+  state.pacer.advance(now.us);
+  state.write_reports(now, out);
+  bool goes_on = true;
+  while (goes_on && !state.audio_queue.empty()) goes_on = state.write_audio(now, out);
+  while (goes_on && !state.retransmissions.empty()) goes_on = state.write_retransmission(now, out);
+  while (goes_on && !state.video_queue.empty()) goes_on = state.write_video(now, out);
+  state.write_reports(now, out);  // the first one goes after the first packet
+  state.note_queue();
+}
+
+std::optional<std::int64_t> ViewerEgress::deadline_us() const noexcept {
+  State& state = *state_;
+  if (state.refused_us) return *state.refused_us + kRefusedPauseUs;
+  std::optional<std::size_t> next;
+  if (!state.audio_queue.empty()) {
+    const WaitingFrame& waiting = state.audio_queue.front();
+    next = state.audio->packet_bytes({}, waiting.frame->payloads[waiting.next].size()) + kUdpIpBytes;
+  } else if (!state.retransmissions.empty()) {
+    const SentPacket* const packet = state.history.find_index(state.retransmissions.front());
+    next = packet != nullptr ? state.retransmission_bytes(*packet) : 0;
+  } else if (!state.video_queue.empty()) {
+    const WaitingFrame& waiting = state.video_queue.front();
+    PacketFields fields;
+    fields.capture_ntp = waiting.capture_ntp;
+    next = state.video.packet_bytes(fields, waiting.frame->payloads[waiting.next].size()) + kUdpIpBytes;
+  }
+  if (!next) return std::nullopt;
+  return state.pacer.ready_us(*next, state.audio_queue.bytes() + state.video_queue.bytes());
+}
+
+Received ViewerEgress::receive(std::span<std::uint8_t> datagram, Now now) {
+  State& state = *state_;
+  Received received;
+  srtp::Refusal refusal{};
+  const auto size = state.rtcp_opener.open(datagram, refusal);
+  if (!size) {
+    ++(refusal == srtp::Refusal::malformed ? state.stats.rtcp_malformed : state.stats.rtcp_forged);
+    return received;
+  }
+  received.authenticated = true;
+  state.stats.heard_us = now.us;
+  state.retransmissions.advance(state.pacer.rate_bps(), now.us);
+  const Heard heard = state.feedback.read(datagram.first(*size), now, state.stats, [&](std::uint16_t sequence_number) {
+    state.asked_again(sequence_number, now.us);
+  });
+  if (heard.about_us) {
+    state.pacer.advance(now.us);
+    state.pacer.set_feedback_seen();
+    state.note_queue();
+  }
+  received.key_frame_wanted = heard.key_frame_wanted;
+  received.bye = heard.bye;
+  received.retransmits = !state.retransmissions.empty();
+  return received;
+}
+
+void ViewerEgress::write_bye(Now now, PacketSink& out) {
+  State& state = *state_;
+  std::array<std::uint32_t, 3> ssrcs{state.video.ssrc()};
+  std::size_t count = 1;
+  if (state.rtx) ssrcs[count++] = state.rtx->ssrc();
+  if (state.audio) ssrcs[count++] = state.audio->ssrc();
+  state.write_rtcp(state.video, state.video_time, std::span(ssrcs).first(count), now, out);
+}
+
+const EgressStats& ViewerEgress::stats() const noexcept {
+  return state_->stats;
+}
+
+}  // namespace mediacore::egress
