@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from mediacore.adb.client import AdbClient
 from mediacore.capture.publication import Publication
-from mediacore.capture.recording import Recording, picture_of
+from mediacore.capture.recording import Recording, jpeg_of, picture_of
 from mediacore.capture.screenrecord import ScreenRecord
 from mediacore.device_list import PUBLISHED_PREFIX, DeviceList, recording_serials
 from mediacore.errors import (
@@ -23,7 +23,6 @@ from mediacore.errors import (
     NoLocalAddressError,
     NotGrantedError,
     SetupError,
-    UnsupportedError,
 )
 from mediacore.media import CloseReason, Device, DeviceState, EngineStats, Grants
 from mediacore.media_loop import MediaLoop
@@ -44,6 +43,8 @@ log = logging.getLogger(__name__)
 
 SCREENSHOT_TIMEOUT_S = 10.0
 """`screencap` takes 0.5 to 3 s on real devices."""
+KEY_FRAME_TIMEOUT_S = 1.0
+"""A published stream is asked for a key frame if there has been none; its encoder gives one with its next picture."""
 LEAST_END_S = 0.2
 """What streams get to end even when the sessions before them have used up the time."""
 PNG = b"\x89PNG"
@@ -337,14 +338,26 @@ class Engine:
     async def _screenshot(self, serial: str) -> bytes:
         if serial in self._recordings:
             return await asyncio.to_thread(picture_of, self._recordings[serial])
-        if serial.startswith(PUBLISHED_PREFIX):
-            raise UnsupportedError(f"{serial} is published: there is no screen to take a picture of")
+        if serial in self._streams and serial.startswith(PUBLISHED_PREFIX):
+            return await self._last_key_frame(serial, self._streams[serial].stream)
         assert self._adb is not None
         output = await self._adb.exec_out(serial, "screencap -p", timeout_s=SCREENSHOT_TIMEOUT_S)
         start = output.find(PNG)  # warnings of devices with several displays come first
         if start < 0:
             raise CaptureError(serial, f"screencap gave no picture: {output[:120].decode(errors='replace').strip()!r}")
         return output[start:]
+
+    async def _last_key_frame(self, serial: str, stream: Stream) -> bytes:
+        """The newest picture that can be decoded by itself: a published stream has no other."""
+        picture = None
+        with contextlib.suppress(TimeoutError), stream.packets(1) as packets:
+            async with asyncio.timeout(KEY_FRAME_TIMEOUT_S):
+                packet = await anext(packets, None)
+            if packet is not None:
+                picture = await asyncio.to_thread(jpeg_of, packet.codec, packet.data)
+        if picture is None:
+            raise CaptureError(serial, "nothing that could be shown has been published yet")
+        return picture
 
     async def drain(self, deadline_s: float) -> None:
         """Take no new viewers, tell those who are there, and end sessions and streams within ``deadline_s`` seconds."""
@@ -364,4 +377,5 @@ class Engine:
             sessions=tuple(session.stats() for _, _, session in self._sessions.snapshot()),
             sessions_total=self._sessions_total,
             sessions_failed=self._sessions_failed,
+            media_loop=self._loop.native.loop_figures() if self._loop is not None and self._loop.running else {},
         )

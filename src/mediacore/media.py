@@ -339,3 +339,5 @@ class EngineStats:
     """Sessions that were ever started."""
     sessions_failed: int
     """Sessions that ended before they were LIVE."""
+    media_loop: Mapping[str, int] = field(default_factory=dict)
+    """The media loop's own counts: time on the processor, wake-ups, datagrams, drops by cause; empty if none runs."""

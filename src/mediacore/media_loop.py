@@ -169,16 +169,17 @@ class MediaLoop:
 
     # ------------------------------------------------------------------------------------ commands
 
-    def add_rendition(self, sink: RenditionSink, *, codec: str, replay_bytes: int) -> int:
+    def add_rendition(self, sink: RenditionSink, *, codec: str, replay_bytes: int, beside: int = 0) -> int:
         """A new encoding; its id.
 
         Args:
             sink: hears of it.
             codec: ``h264``, ``vp8``, ``vp9``, ``av1`` or ``opus``.
             replay_bytes: a late viewer gets the pictures since the last key frame if they are no more than this.
+            beside: a rendition whose thread it shares, so that a viewer can take both; 0: any thread.
         """
         with _limits():
-            rendition = self.native.add_rendition(codec=codec, replay_bytes=replay_bytes)
+            rendition = self.native.add_rendition(codec=codec, replay_bytes=replay_bytes, beside=beside)
         self._renditions[rendition] = sink
         return rendition
 

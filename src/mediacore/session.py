@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mediacore.dialogue import Dialogue
 from mediacore.errors import ConnectFailedError, ConnectTimeoutError, MediacoreError
-from mediacore.media import CloseReason, Grants, SessionStats
+from mediacore.media import CloseReason, Grants, QueueStats, SessionStats
 from mediacore.media_loop import monotonic_us
 from mediacore.rtc.description import Offered
 from mediacore.rtc.viewer import Viewer
@@ -152,6 +152,11 @@ class Session:
         """Figures since the offer came."""
         viewer = self._viewer.stats()
         first_us = viewer.first_packet_us
+        stages = {
+            "arrival_to_sent": viewer.arrival_us,
+            "complete_to_sent": viewer.handed_us,
+            "nack_to_resent": viewer.nack_us,
+        }
         return SessionStats(
             id=self.id,
             serial=self.serial,
@@ -159,13 +164,23 @@ class Session:
             age_s=(monotonic_us() - self._created_us) / 1e6,
             connect_ms=None if self._live_us is None else (self._live_us - self._created_us) / 1e3,
             first_packet_ms=None if first_us is None else (first_us - self._created_us) / 1e3,
-            queue=self._queue.stats() if self._queue is not None else QueueStats(),
+            queue=QueueStats(
+                viewer.frames_sent + viewer.frames_queued + sum(viewer.dropped.values()),
+                viewer.frames_sent,
+                viewer.frames_queued,
+                viewer.dropped,
+            ),
             packets_sent=viewer.packets_sent,
             bytes_sent=viewer.bytes_sent,
             key_frame_requests=viewer.key_frame_requests,
             server_us=viewer.server_us,
             control=dict(self._dialogue.dropped),
             viewer=dict(self._dialogue.reported),
+            feedback=viewer.feedback,
+            retransmitted=viewer.retransmitted,
+            replays=viewer.replays,
+            stages={name: delay for name, delay in stages.items() if delay is not None},
+            pair=viewer.pair,
         )
 
     # ------------------------------------------------------------------------------------ life
@@ -183,6 +198,8 @@ class Session:
 
     async def _answer(self, offer_sdp: str, stream: AbstractAsyncContextManager[Stream]) -> None:
         self._stream = await self._resources.enter_async_context(stream)
+        if not self._stream.rendition:
+            raise ConnectFailedError(f"the stream of {self.serial} ended before the viewer could be answered")
         self._resources.push_async_callback(self._viewer.close)
         description = self._stream.description
         media = Offered(

@@ -21,8 +21,13 @@ using rtp::store_be;
 
 // Numbers of the IANA registry "STUN Attributes".
 enum class Attribute : std::uint16_t {
+  mapped_address = 0x0001,
   username = 0x0006,
   message_integrity = 0x0008,
+  error_code = 0x0009,
+  unknown_attributes = 0x000a,
+  realm = 0x0014,
+  nonce = 0x0015,
   message_integrity_sha256 = 0x001c,
   xor_mapped_address = 0x0020,
   priority = 0x0024,
@@ -114,6 +119,13 @@ class AttributeReader {
       case Attribute::use_candidate: message_.use_candidate = true; return has_size(value, 0);
       case Attribute::ice_controlled: message_.controlled = true; return has_size(value, kTieBreakerBytes);
       case Attribute::ice_controlling: message_.controlling = true; return has_size(value, kTieBreakerBytes);
+      // Known, and nothing to a binding request with a short-term password.
+      case Attribute::mapped_address:
+      case Attribute::error_code:
+      case Attribute::unknown_attributes:
+      case Attribute::realm:
+      case Attribute::nonce:
+      case Attribute::xor_mapped_address: return std::nullopt;
       default:
         if ((static_cast<std::uint16_t>(type) & kOptional) == 0) message_.has_unknown = true;
         return std::nullopt;
@@ -132,7 +144,7 @@ class AttributeReader {
   bool has_fingerprint_ = false;
 };
 
-// Writes head and value; returns the end. `value` has whole words.
+// Returns where the value goes.
 std::uint8_t* write_head(Attribute type, std::size_t size, std::uint8_t* at) noexcept {
   store_be<2>(static_cast<std::uint16_t>(type), at);
   store_be<2>(size, at + 2);
@@ -172,7 +184,7 @@ bool verify(Bytes datagram, const Message& message, std::string_view password) n
       datagram.size() < covered + kAttributeHeadBytes + kIntegrityBytes) {
     return false;
   }
-  std::array<std::uint8_t, kMaxVerifiedBytes> copy;  // NOLINT(*-init-variables): written before it is read
+  std::array<std::uint8_t, kMaxVerifiedBytes> copy{};
   std::copy_n(datagram.begin(), covered, copy.begin());
   Hmac expected{};
   return compute_integrity(std::span(copy).first(covered), password, expected) &&

@@ -146,14 +146,23 @@ def first_key_frame(path: Path) -> tuple[AccessUnit, bytes | memoryview]:
 def picture_of(path: Path) -> bytes:
     """The first picture of a recording as JPEG, for a poster."""
     _, data = first_key_frame(path)
-    decoder = av.CodecContext.create("h264", "r")
+    picture = jpeg_of("h264", data)
+    if picture is None:
+        raise RecordingError(f"{path}: its first key frame cannot be decoded")
+    return picture
+
+
+def jpeg_of(codec: str, data: bytes | memoryview) -> bytes | None:
+    """A key frame as JPEG; None if it cannot be decoded."""
+    decoder = av.CodecContext.create(codec, "r")
     decoder.options = {"flags": "low_delay"}
     try:
         frames = [*decoder.decode(av.Packet(bytes(data))), *decoder.decode(None)]
     except av.error.FFmpegError as error:
-        raise RecordingError(f"{path}: its first key frame cannot be decoded: {error}") from error
+        log.info("a key frame of %s cannot be decoded: %s", codec, error)
+        return None
     if not frames or not isinstance(frames[0], av.VideoFrame):
-        raise RecordingError(f"{path}: its first key frame cannot be decoded")
+        return None
     encoder = av.CodecContext.create("mjpeg", "w")
     assert isinstance(encoder, VideoCodecContext)
     frame = frames[0].reformat(format="yuvj420p")

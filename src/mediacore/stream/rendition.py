@@ -22,6 +22,7 @@ class Rendition:
         loop: the media loop.
         codec: of its packets.
         replay_bytes: what a late viewer gets of cached pictures at most.
+        beside: the id of one whose viewers take this one too; 0: none.
         key_frame_interval_s: requests are merged into at most one per this time.
         on_described: (width, height, profile, epoch), before pictures of a new kind.
         request_key_frame: asks the source; False if it cannot.
@@ -33,6 +34,7 @@ class Rendition:
         codec: str,
         *,
         replay_bytes: int,
+        beside: int = 0,
         key_frame_interval_s: float,
         on_described: Callable[[int, int, str, int], None],
         request_key_frame: Callable[[], Awaitable[bool]],
@@ -49,7 +51,7 @@ class Rendition:
         """Of its packets."""
         self.key_frame_requests = 0
         """Requests that reached the source."""
-        self.id = loop.add_rendition(self, codec=codec, replay_bytes=replay_bytes)
+        self.id = loop.add_rendition(self, codec=codec, replay_bytes=replay_bytes, beside=beside)
         """The media loop's; 0 after ``close``."""
         self._figures: dict[str, int | float] = self.figures()
 

@@ -189,6 +189,7 @@ class Stream:
                 loop,
                 "opus",
                 replay_bytes=AUDIO_REPLAY_BYTES,
+                beside=self._video.id,
                 key_frame_interval_s=self._key_frame_interval_s,
                 on_described=lambda *_: None,
                 request_key_frame=_no_key_frames,
