@@ -6,8 +6,9 @@
 
 #include <array>
 #include <random>
-#include <string>
 #include <string_view>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "../rtp/bytes.hpp"
@@ -71,6 +72,18 @@ Buffer with_fingerprint(Buffer message) {
   rtp::store_be<4>(crc32(message) ^ 0x5354554e, value.data());
   return message + from_hex("8028 0004") + value;
 }
+
+// A message that is read, and the bytes that it is a view of.
+class Read {
+ public:
+  explicit Read(Buffer data) : data_(std::move(data)), message_(parse(data_)) { EXPECT_TRUE(message_); }
+  const Message* operator->() const { return message_ ? &*message_ : &none_; }
+
+ private:
+  Buffer data_;
+  rtp::Result<Message> message_;
+  Message none_{};
+};
 
 Error error_of(const Buffer& message) {
   const auto parsed = parse(message);
@@ -200,40 +213,29 @@ TEST(StunMessage, ReadsClassAndMethod) {
 }
 
 TEST(StunMessage, ReadsTheAttributesOfIce) {
-  const auto read = [](const char* attributes) {
-    static Buffer data;  // what the result is a view of
-    data = message_of(from_hex(attributes));
-    const auto message = parse(data);
-    EXPECT_TRUE(message) << attributes;
-    return message ? *message : Message{};
-  };
-  EXPECT_TRUE(read("0025 0000").use_candidate);
-  EXPECT_TRUE(read("802a 0008 0011223344556677").controlling);
-  EXPECT_TRUE(read("8029 0008 0011223344556677").controlled);
-  EXPECT_TRUE(read("0024 0004 7e0000ff").has_priority);
-  EXPECT_EQ(read("0006 0003 613a62 00").username, "a:b");
-  EXPECT_EQ(read("0006 0000").username, "");
-  EXPECT_FALSE(read("c057 0004 00000032").has_unknown);  // GOOG-NETWORK-INFO: need not be understood
-  EXPECT_TRUE(read("0003 0004 00000006").has_unknown);   // CHANGE-REQUEST: not ours
-  EXPECT_FALSE(read("0014 0004 61626364").has_unknown);  // REALM: known, of no use
+  const auto read = [](const char* attributes) { return Read(message_of(from_hex(attributes))); };
+  EXPECT_TRUE(read("0025 0000")->use_candidate);
+  EXPECT_TRUE(read("802a 0008 0011223344556677")->controlling);
+  EXPECT_TRUE(read("8029 0008 0011223344556677")->controlled);
+  EXPECT_TRUE(read("0024 0004 7e0000ff")->has_priority);
+  EXPECT_EQ(read("0006 0003 613a62 00")->username, "a:b");
+  EXPECT_EQ(read("0006 0000")->username, "");
+  EXPECT_FALSE(read("c057 0004 00000032")->has_unknown);  // GOOG-NETWORK-INFO: need not be understood
+  EXPECT_TRUE(read("0003 0004 00000006")->has_unknown);   // CHANGE-REQUEST: not ours
+  EXPECT_FALSE(read("0014 0004 61626364")->has_unknown);  // REALM: known, of no use
 }
 
 TEST(StunMessage, OfTwoTheFirstCounts) {
-  const auto message = parse(message_of(from_hex("0006 0001 61000000 0006 0001 62000000")));
-  ASSERT_TRUE(message);
-  EXPECT_EQ(message->username, "a");
-  const auto empty_first = parse(message_of(from_hex("0006 0000 0006 0001 62000000")));
-  ASSERT_TRUE(empty_first);
-  EXPECT_EQ(empty_first->username, "");
+  EXPECT_EQ(Read(message_of(from_hex("0006 0001 61000000 0006 0001 62000000")))->username, "a");
+  EXPECT_EQ(Read(message_of(from_hex("0006 0000 0006 0001 62000000")))->username, "");
 }
 
 TEST(StunMessage, NothingAfterTheIntegrityIsLookedAt) {
   const Buffer integrity = from_hex("0008 0014") + Buffer(20, 7);
   for (const Buffer& seal : {integrity, from_hex("001c 0020") + Buffer(32, 7)}) {
-    const auto message = parse(with_fingerprint(
+    const Read message(with_fingerprint(
         message_of(from_hex("0006 0001 61000000") + seal + from_hex("0025 0000 0003 0000 0006 0001 62000000") +
                    from_hex("0024 0001 00000000") + from_hex("0008 0014") + Buffer(20, 8))));
-    ASSERT_TRUE(message);
     EXPECT_EQ(message->username, "a");
     EXPECT_FALSE(message->use_candidate);
     EXPECT_FALSE(message->has_unknown);
