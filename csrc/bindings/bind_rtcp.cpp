@@ -76,7 +76,7 @@ py::tuple read_rtcp(py::handle data) {
   Reader reader(bytes.view());
   py::list items;
   while (const auto item = reader.next()) items.append(std::visit(ToTuple{}, *item));
-  if (reader.error()) raise(*reader.error());
+  if (const auto error = reader.error()) raise(*error);
   return py::make_tuple(items, reader.skipped());
 }
 
