@@ -1,5 +1,6 @@
 """Offers in, plans and answers out: recorded offers, tables of choices and of faults, and mutated offers."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -261,6 +262,24 @@ def test_firefox_bundle_only_data_without_a_fingerprint_of_its_own() -> None:
     assert made.remote.ice_ufrag == "8f1b62a4"
     assert [(c.ip, c.port) for c in made.offer.candidates] == [("192.0.2.77", 50512), ("203.0.113.9", 50512)]
     assert made.offer.dropped_candidates == 2  # TCP, and the component of RTCP
+
+
+def test_the_first_accepted_section_carries_the_transport() -> None:
+    head, audio, video, data = ("\n".join(lines) for lines in sections(AUDIO_TOO.splitlines()))
+    own = re.sub(r"a=ice-ufrag:\S+", "a=ice-ufrag:ofVideo", video)
+    made = plan("\n".join((head, audio, own, data)))
+    assert made.remote.ice_ufrag == "ofVideo", "the audio is rejected"
+    made = plan("\n".join((head, audio, own, data)), audio=True)
+    assert made.remote.ice_ufrag != "ofVideo"
+
+
+def test_what_the_carrier_leaves_out_is_in_the_section_that_the_bundle_names_first() -> None:
+    head, audio, video, data = ("\n".join(lines) for lines in sections(AUDIO_TOO.splitlines()))
+    bare = re.sub(r"a=(ice-ufrag|ice-pwd|fingerprint):.*\n", "", video)
+    assert bare != video
+    made = plan("\n".join((head, audio, bare, data)))
+    assert made.audio is None
+    assert made.remote == plan(AUDIO_TOO).remote
 
 
 def test_gstreamer_without_retransmission_and_without_data() -> None:

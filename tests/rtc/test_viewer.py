@@ -24,7 +24,7 @@ from mediacore.media import CloseReason
 from mediacore.media_loop import MediaLoop
 from mediacore.rtc.channel import ControlChannel
 from mediacore.rtc.description import Offered
-from mediacore.rtc.port import IcePort
+from mediacore.rtc.port import IcePort, host_addresses
 from mediacore.settings import RtcSettings
 
 CHROMIUM = (Path(__file__).parent / "data" / "chromium-156-video-data.sdp").read_text()
@@ -109,8 +109,7 @@ async def test_a_late_viewer_begins_with_the_cached_pictures(
 async def test_pli_reaches_the_source(connect: Callable[..., Any]) -> None:
     async with connect(replay_bytes=0) as both:
         both.play()
-        await asyncio.wait_for(both.feed.wanted.wait(), 5)
-        await both.client.wait_frames(1)
+        await both.client.wait_frames(30)  # past the time in which a second wish would be merged with the first
         both.feed.wanted.clear()
         receiver = both.client.transceiver.receiver
         (stream,) = receiver.getSynchronizationSources()
@@ -180,6 +179,20 @@ async def test_another_rendition_follows_in_the_same_rtp_stream(
         assert f"a=ssrc:{stream.source} " in both.answer
         times = [frame.pts for frame in both.client.frames]
         assert times == sorted(times)
+
+
+async def test_each_thread_of_the_loop_has_its_viewers(new_connected: Any) -> None:
+    loop = MediaLoop(threads=2)
+    await loop.start(host_addresses())
+    async with new_connected(loop) as one, new_connected(loop) as other:
+        one.play()
+        other.play()
+        await asyncio.gather(one.client.wait_frames(3), other.client.wait_frames(3))
+        assert not set(loop.sockets(one.feed.rendition)) & set(loop.sockets(other.feed.rendition))
+        assert one.viewer.stats().pair.local != other.viewer.stats().pair.local
+        with pytest.raises(ValueError, match="thread"):
+            one.viewer.move(other.feed.rendition)
+    await loop.close()
 
 
 async def test_media_stops_and_starts_again(connect: Callable[..., Any]) -> None:
