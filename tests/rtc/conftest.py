@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from left_behind import fill_thread_pool, held, settled
+from left_behind import held, settled
 
 from mediacore.media_loop import MediaLoop
 from mediacore.rtc import contract
@@ -213,7 +213,6 @@ async def viewers(loop: MediaLoop) -> Viewers:
 async def nothing_left(viewers: Viewers) -> AsyncIterator[None]:
     """Tasks, descriptors, threads and sockets are after the test what they were before."""
     contract.check()
-    await fill_thread_pool()
     before = held()
     yield
     now = await settled(before)

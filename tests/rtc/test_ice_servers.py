@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aioice.stun import Class, Message, Method, TransactionError, parse_message
 from aiortc import RTCIceGatherer
+from left_behind import fill_thread_pool
 
 from mediacore.media import CloseReason
 from mediacore.rtc import ice_servers
@@ -60,6 +61,7 @@ async def turn_server(tmp_path: Path) -> AsyncIterator[str]:
     """HOST:PORT of a TURN server of our own."""
     if shutil.which("turnserver") is None:
         pytest.skip("coturn is not installed (scripts/apt-deps test)")
+    await fill_thread_pool()  # names are looked up there
     port = free_udp_port()
     server = await asyncio.create_subprocess_exec(
         *("turnserver", "-n", "--no-cli", "--no-tls", "--no-dtls", "--no-tcp", "--lt-cred-mech", "--realm", "test"),
