@@ -228,9 +228,9 @@ class Session:
         await self._viewer.connect()
         if self._teardown is not None:
             return self._reason
+        self._live_us = monotonic_us()
         self._viewer.start_media(stream.rendition, stream.audio_rendition if Grants.AUDIO in self._grants else 0)
         self._enter(SessionState.LIVE)
-        self._live_us = monotonic_us()
         self._spawn(self._dialogue.run())
         self._spawn(self._tell_clock())
         self._spawn(self._follow_description(stream))
