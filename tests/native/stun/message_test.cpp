@@ -358,7 +358,7 @@ TEST(StunMessage, StandsCutsAndNoise) {
   constexpr std::array<std::uint16_t, 9> kTypes{0x06, 0x08, 0x1c, 0x20, 0x24, 0x25, 0x8029, 0x802a, 0xc057};
   constexpr std::array<std::uint8_t, 9> kSizes{9, 20, 32, 8, 4, 0, 8, 8, 4};
   std::size_t accepted = 0;
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 8'000; ++i) {
     Buffer attributes;
     for (unsigned n = up_to(5); n > 0; --n) {
       const unsigned kind = up_to(8);
@@ -374,7 +374,7 @@ TEST(StunMessage, StandsCutsAndNoise) {
       EXPECT_FALSE(verify(message, *read, kPassword));
     }
   }
-  EXPECT_GT(accepted, 10'000U);
+  EXPECT_GT(accepted, 4'000U);
 }
 
 TEST(Crc32, IsThatOfItsCheckValue) {
