@@ -1,7 +1,6 @@
 """Types of the native core; use the typed modules (`mediacore.h264`)."""
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias, final
 
 from typing_extensions import Buffer
@@ -706,6 +705,7 @@ class SrtcpOpener:
         """As SrtpSealer."""
     def open(self, packet: Buffer) -> bytes:
         """The plain packet; ValueError with the reason, as SrtpOpener, or: not encrypted."""
+
 # ---- the media loop (use mediacore.media_loop)
 
 EVENT_DONE: int
@@ -944,6 +944,7 @@ class MediaLoop:
 
         A viewer is told BYE. A rendition's sources and taps end with their events, its viewers get nothing more.
         """
+
 RtcpBlock: TypeAlias = tuple[int, int, int, int, int, int, int]
 """A report block: SSRC, fraction lost of 256, lost in all, highest sequence number, jitter, last SR, delay since it."""
 RtcpArrivals: TypeAlias = Sequence[tuple[int, int | None]]
