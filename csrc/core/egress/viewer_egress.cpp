@@ -116,7 +116,7 @@ bool ViewerEgress::State::write_audio(Now now, PacketSink& out) {
 
 bool ViewerEgress::State::write_retransmission(Now now, PacketSink& out) {
   SentPacket* const packet = history.find_index(retransmissions.front());
-  if (packet == nullptr) {  // too old by now
+  if (packet == nullptr) {  // cannot be: nothing enters the history before this has left
     ++stats.nack_unknown;
     retransmissions.pop();
     return true;

@@ -39,6 +39,8 @@ class ViewerEgress {
  public:
   ViewerEgress(const EgressConfig& config, Now now);
   ~ViewerEgress();
+  ViewerEgress(const ViewerEgress&) = delete;
+  ViewerEgress& operator=(const ViewerEgress&) = delete;
   ViewerEgress(ViewerEgress&&) noexcept;
   ViewerEgress& operator=(ViewerEgress&&) noexcept;
 
