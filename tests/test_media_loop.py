@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,7 @@ async def test_loops_leave_no_descriptor_and_no_thread() -> None:
         await loop.close()
         theirs.close()
 
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
     await once()  # asyncio's own worker thread is there from now on
     before = left()
     for _ in range(20):

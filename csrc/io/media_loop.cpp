@@ -31,7 +31,6 @@ std::vector<UdpPort> MediaLoop::open_ports(const Settings& settings, std::uint16
 }
 
 MediaLoop::MediaLoop(const Settings& settings) {
-  if (settings.addresses.empty()) throw std::invalid_argument("the media loop needs an address");
   if (settings.threads == 0 || settings.threads > kMaxThreads) {
     throw std::invalid_argument("threads must be 1 to " + std::to_string(kMaxThreads));
   }

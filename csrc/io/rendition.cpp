@@ -244,10 +244,8 @@ void Rendition::key_frame_unavailable(Wake& wake) {
 }
 
 void Rendition::add_tap(Id id, std::shared_ptr<Tap> tap, bool replay, Wake& wake) {
-  if (replay) {
-    if (tap->replay(cache_.units()).tell) wake.events.post(TapReady{id});
-    if (cache_.bytes() == 0 && figures_.units != 0) want_key_frame(wake);
-  }
+  if (replay && tap->replay(cache_.units()).tell) wake.events.post(TapReady{id});
+  if ((!replay || cache_.bytes() == 0) && figures_.units != 0) want_key_frame(wake);
   taps_.push_back({id, std::move(tap)});
   publish();
 }

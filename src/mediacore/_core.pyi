@@ -768,7 +768,7 @@ class MediaLoop:
         Raises `OSError` with the address in its text if a socket cannot be opened, and `ValueError`.
 
         Args:
-            addresses: local ones; each thread has a UDP socket for each.
+            addresses: local ones; each thread has a UDP socket for each; without any, there are no viewers.
             threads: 1 to 64.
             port: 0: any free one for each socket. Else thread n takes the first free one from here on for all addresses.
             last_port: the last one that may be taken; 0: `port` alone.

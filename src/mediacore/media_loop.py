@@ -163,7 +163,7 @@ class MediaLoop:
             if not done.done():
                 done.set_result(None)
         for sinks in (self._renditions, self._sources, self._viewers, self._taps):
-            sinks.clear()  # type: ignore[attr-defined]  # mypy has no join for weak and strong dictionaries
+            sinks.clear()
         # It waits for the threads; they do not wait for Python, so this is short, but it may need a core to run on.
         await asyncio.shield(asyncio.to_thread(native.close))
 
@@ -315,7 +315,7 @@ class MediaLoop:
 
     def _forget(self, id: int) -> None:
         for sinks in (self._renditions, self._sources, self._viewers):
-            sinks.pop(id, None)  # type: ignore[attr-defined]  # mypy has no join for dictionaries of protocols
+            sinks.pop(id, None)
         self._taps.pop(id, None)
 
     def _remove(self, id: int, token: int) -> bool:

@@ -1,6 +1,6 @@
 // What one viewer's way out counts.
 //
-// video frames given = frames + queued_frames + dropped_before_key + dropped_slow.
+// video frames given = frames + queued_frames + dropped_before_key + dropped_slow + dropped_too_large.
 // Threads: plain values.
 #pragma once
 
@@ -25,6 +25,7 @@ struct EgressStats {
   std::uint64_t rtcp_malformed = 0;
   std::uint64_t dropped_before_key = 0;  // frames
   std::uint64_t dropped_slow = 0;        // frames
+  std::uint64_t dropped_too_large = 0;   // frames and audio: a payload is larger than a datagram
   std::uint64_t dropped_audio = 0;       // packets: audio is not negotiated, or its queue was full
   std::int64_t rtt_us = -1;              // -1: not known
   double loss = 0;                       // 0 to 1, of the last report

@@ -3,9 +3,8 @@
 namespace mediacore::egress {
 
 void Retransmissions::advance(std::uint64_t pacing_bps, std::int64_t now_us) noexcept {
-  const std::uint64_t rate = std::max(pacing_bps / kShare, kLeastBps);
   budget_.refill(now_us - now_us_);
-  budget_.set(rate, std::max(static_cast<std::size_t>(rate / 8 / 2), kLeastBytes));
+  budget_.set(rate(pacing_bps), at_once(pacing_bps));
   now_us_ = std::max(now_us_, now_us);
 }
 

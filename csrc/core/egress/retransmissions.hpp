@@ -29,7 +29,8 @@ class Retransmissions {
   static constexpr std::uint32_t kMostAskedPerSecond = 8192;
   static constexpr std::size_t kMostWaiting = 1024;  // the history's least; a second of 10 Mb/s
 
-  explicit Retransmissions(std::int64_t now_us) noexcept : now_us_(now_us), second_end_us_(now_us) {}
+  Retransmissions(std::uint64_t pacing_bps, std::int64_t now_us) noexcept
+      : budget_(rate(pacing_bps), at_once(pacing_bps)), now_us_(now_us), second_end_us_(now_us) {}
 
   void advance(std::uint64_t pacing_bps, std::int64_t now_us) noexcept;
   // Whether one more number of a NACK is looked at.
@@ -45,7 +46,12 @@ class Retransmissions {
   }
 
  private:
-  TokenBucket budget_{kLeastBps, kLeastBytes};
+  static std::uint64_t rate(std::uint64_t pacing_bps) noexcept { return std::max(pacing_bps / kShare, kLeastBps); }
+  static std::size_t at_once(std::uint64_t pacing_bps) noexcept {
+    return std::max(static_cast<std::size_t>(rate(pacing_bps) / 8 / 2), kLeastBytes);
+  }
+
+  TokenBucket budget_;
   std::int64_t now_us_;
   std::int64_t second_end_us_;
   std::uint32_t asked_ = 0;

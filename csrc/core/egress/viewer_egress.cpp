@@ -16,14 +16,16 @@ namespace {
 
 using Bytes = std::span<const std::uint8_t>;
 
-constexpr std::size_t kUdpIpBytes = 28;             // IPv4; what a path counts besides
+constexpr std::size_t kUdpIpBytes = 28;  // IPv4; what a path counts besides
+// What a UDP datagram holds besides our header and SRTP's tag; a larger payload would wait for ever.
+constexpr std::size_t kMostPayloadBytes = 65'000;
 constexpr std::size_t kOsnBytes = 2;                // RFC 4588 4: the original sequence number
 constexpr std::size_t kMostCname = 255;             // RFC 3550 6.5
 constexpr std::size_t kReportBytes = 28 + 8 + 260;  // SR; SDES head and SSRC; the longest CNAME item, padded
 constexpr std::size_t kMostAudio = 64;              // packets of 20 ms: more than a second is not worth hearing
 constexpr std::int64_t kCaptureTimeIntervalUs = 1'000'000;
 constexpr std::int64_t kReplayStepUs = 1'000;    // between the frames of a replay: shown at once, in order
-constexpr std::int64_t kRefusedPauseUs = 1'000;  // when the sink had no room
+constexpr std::int64_t kRefusedPauseUs = 1'000;  // after a packet could not be written
 
 std::uint64_t ntp_units(std::int64_t us) noexcept {
   const auto whole = static_cast<std::uint64_t>(us / 1'000'000);
@@ -34,6 +36,13 @@ std::uint64_t ntp_units(std::int64_t us) noexcept {
 std::uint64_t capture_ntp(const Frame& frame, Now now) noexcept {
   const bool known = frame.received_us > 0 && frame.received_us < now.us;
   return known ? now.ntp - ntp_units(now.us - frame.received_us) : now.ntp;
+}
+
+bool fits_packets(const Frame& frame) noexcept {
+  for (std::size_t i = 0; i < frame.payloads.size(); ++i) {
+    if (frame.payloads[i].size() > kMostPayloadBytes) return false;
+  }
+  return true;
 }
 
 HeaderElements elements_of(const Track& track, const rtp::PlayoutDelay* delay) noexcept {
@@ -87,7 +96,7 @@ struct ViewerEgress::State {
         video_queue(video.packet_bytes({}, 0) + kUdpIpBytes),
         audio_queue(audio ? audio->packet_bytes({}, 0) + kUdpIpBytes : 0),
         pacer(config.pacing, now.us),
-        retransmissions(now.us),
+        retransmissions(pacer.rate_bps(), now.us),
         feedback(own_ssrcs(config)) {
     note_queue();
   }
@@ -127,22 +136,23 @@ struct ViewerEgress::State {
   FeedbackReader feedback;
   std::uint16_t transport_sequence = 0;  // of the whole transport: all SSRCs
   std::optional<std::int64_t> last_capture_time_us;
-  std::optional<std::int64_t> refused_us;  // when the sink had no room
+  std::optional<std::int64_t> refused_us;  // when a packet could not be written
   bool waits_for_key = true;
   bool wishes_key = false;
   EgressStats stats;
 };
 
-// A packet with the fields it is to have, new or again. False if the sink has no room: nothing has changed then.
+// A packet with the fields it is to have, new or again. False, and nothing has changed, if it did not leave: the sink has
+// no room, or OpenSSL no memory.
 bool ViewerEgress::State::write(RtpSender& sender, PacketFields& fields, Bytes prefix, Bytes payload, Now now,
                                 PacketSink& out) {
   const std::size_t payload_bytes = prefix.size() + payload.size();
   std::uint8_t* const buffer = out.reserve(sender.packet_bytes(fields, payload_bytes));
-  if (buffer == nullptr) {
+  const std::size_t size = buffer == nullptr ? 0 : sender.write(fields, prefix, payload, rtp_sealer, buffer);
+  if (size == 0) {
     refused_us = now.us;
     return false;
   }
-  const std::size_t size = sender.write(fields, prefix, payload, rtp_sealer, buffer);
   out.commit(size);
   pacer.take(size + kUdpIpBytes);
   sender.count(payload_bytes, now.us);
@@ -290,6 +300,10 @@ ViewerEgress& ViewerEgress::operator=(ViewerEgress&&) noexcept = default;
 void ViewerEgress::send(FrameRef frame, Now now) {
   State& state = *state_;
   if (frame == nullptr || frame->payloads.empty()) return;
+  if (!fits_packets(*frame)) {
+    ++state.stats.dropped_too_large;
+    return;
+  }
   if (state.waits_for_key && !frame->is_key) {
     ++state.stats.dropped_before_key;
     return;
@@ -321,6 +335,10 @@ void ViewerEgress::replay(std::span<const FrameRef> frames, Now now) {
   for (std::size_t i = 0; i < frames.size(); ++i) {
     const auto steps = static_cast<std::int64_t>(frames.size() - 1 - i);
     if (frames[i] == nullptr || frames[i]->payloads.empty()) continue;
+    if (!fits_packets(*frames[i])) {
+      ++state.stats.dropped_too_large;
+      continue;
+    }
     state.video_queue.push(frames[i], frames.back()->pts_us - steps * kReplayStepUs, true);
   }
   if (!frames.empty()) {
@@ -334,8 +352,8 @@ void ViewerEgress::replay(std::span<const FrameRef> frames, Now now) {
 void ViewerEgress::send_audio(FrameRef packet, Now now) {
   State& state = *state_;
   if (packet == nullptr || packet->payloads.empty()) return;
-  if (!state.audio) {
-    ++state.stats.dropped_audio;
+  if (!state.audio || !fits_packets(*packet)) {
+    ++(state.audio ? state.stats.dropped_too_large : state.stats.dropped_audio);
     return;
   }
   const std::int64_t pts_us = packet->pts_us;

@@ -105,6 +105,7 @@ class ScreenRecord:
     kind = "screenrecord"
     codec = "h264"
     has_audio = False
+    key_frames_on_request = True
     push = None
 
     def __init__(self, adb: AdbClient, serial: str, settings: StreamSettings) -> None:
