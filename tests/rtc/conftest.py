@@ -241,6 +241,12 @@ def connect(loop: MediaLoop, units: list[tuple[bytes, bool]]) -> Callable[..., C
     return make
 
 
+@pytest.fixture
+def new_connected(units: list[tuple[bytes, bool]]) -> Callable[[MediaLoop], Connected]:
+    """As ``connect``, on another media loop."""
+    return lambda loop: Connected(loop, units, RtcSettings(), Client())
+
+
 @pytest.fixture(scope="session")
 def units(recordings: Callable[..., Path]) -> list[tuple[bytes, bool]]:
     """Access units of two seconds of moving pictures, and whether each is a key frame."""

@@ -254,16 +254,12 @@ class Viewer:
         keys = await transport.establish(plan.remote, plan.offer.candidates)
         self._check_open("DTLS", succeeded=True)
         transport.start(egress_config(plan, keys, self._numbers, self._settings))
-        self._closers.append(("media", self._end_media))
         if plan.data is not None:
             self._channel = ControlChannel(transport.dtls, on_message=self._on_message)
             self._closers.append(("SCTP", self._channel.stop))
             await self._channel.start(plan.data)
             self._check_open("SCTP", succeeded=True)
         self._connected = True
-
-    async def _end_media(self) -> None:
-        self.stop_media()
 
     def _check_open(self, step: str, *, succeeded: bool) -> None:
         if self._reason is not None or not succeeded:
