@@ -131,12 +131,12 @@ bool Intake::remove(Id id) {
   return true;
 }
 
-void Intake::remove_all_of(Id rendition) {
+void Intake::end_all_of(Id rendition, Wake& wake) {
   std::vector<Id> ids;
   for (const auto& [id, source] : sources_) {
     if (source.rendition() == rendition) ids.push_back(id);
   }
-  for (const Id id : ids) remove(id);
+  for (const Id id : ids) end(id, "removed", wake);
 }
 
 }  // namespace mediacore::io

@@ -230,7 +230,7 @@ void LoopThread::carry_out(AddTap& command) {
 bool LoopThread::remove_rendition(Id id) {
   Rendition* const target = rendition(id);
   if (target == nullptr) return false;
-  intake_.remove_all_of(id);
+  intake_.end_all_of(id, wake_);
   audience_.leave(*target, wake_);
   for (const Rendition::NamedTap& tap : target->taps()) wake_.events.post(TapEnded{tap.id});
   renditions_.erase(id);

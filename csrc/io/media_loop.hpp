@@ -59,7 +59,7 @@ class MediaLoop {
   static constexpr std::uint16_t kFirstRelaySocket = 0x8000;
 
   struct Settings {
-    std::vector<std::string> addresses;
+    std::vector<std::string> addresses;  // none: no viewers, taps alone
     std::size_t threads = 1;
     std::uint16_t port = 0;       // 0: any free one
     std::uint16_t last_port = 0;  // 0: none but `port`

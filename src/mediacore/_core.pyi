@@ -676,8 +676,9 @@ EVENT_SOURCE_CURRENT: int
 EVENT_SOURCE_DAMAGED: int
 """(source): an access unit was cut or dropped; only a key frame heals that."""
 EVENT_SOURCE_ENDED: int
-"""(source, errno, head: bytes, reason): its socket is closed. errno 0: the end of the stream. `head`: the first bytes, at
-most 512, if no access unit came. Reasons: end, error, superseded, no rendition, no memory."""
+"""(source, errno, head: bytes, reason): its socket is closed. errno 0: the end of the stream. `head`: the first bytes,
+at most 512, if no access unit came. Reasons: end, error, superseded, removed (with its rendition), no rendition,
+no memory."""
 EVENT_DATAGRAM: int
 """(viewer, socket, host, port, data: bytes): STUN or DTLS; at most 64 wait per viewer, 4096 in all."""
 EVENT_DESTINATION: int
@@ -748,9 +749,9 @@ class ViewerConfig:
 class MediaLoop:
     """Threads that read sources and talk to viewers, without Python.
 
-    Every call may be made from any thread and waits for nobody, but for `close`. After `close` all raise `RuntimeError`,
-    and so do commands when 4096 of them wait. Commands ignore an id that no longer stands for anything; figures and
-    `take_packets` raise `KeyError` for it. A process that forks has the loop in the parent only.
+    Every call may be made from any thread and waits for nobody, but for `close`. After `close` all raise
+    `RuntimeError`, and so do commands when 4096 of them wait. Commands ignore an id that no longer stands for anything;
+    figures and `take_packets` raise `KeyError` for it. A process that forks has the loop in the parent only.
     """
 
     def __init__(
@@ -768,9 +769,10 @@ class MediaLoop:
         Raises `OSError` with the address in its text if a socket cannot be opened, and `ValueError`.
 
         Args:
-            addresses: local ones; each thread has a UDP socket for each; without any, there are no viewers.
+            addresses: local ones; each thread has a UDP socket for each. None: taps alone, no viewers.
             threads: 1 to 64.
-            port: 0: any free one for each socket. Else thread n takes the first free one from here on for all addresses.
+            port: 0: any free one for each socket. Else thread n takes the first that is free on all addresses from
+                here on.
             last_port: the last one that may be taken; 0: `port` alone.
             coalesce_us: what is due within this time leaves in one wake-up.
             gso: let the kernel cut packets (UDP GSO) where it can.
@@ -805,7 +807,8 @@ class MediaLoop:
 
         Args:
             rendition: where it goes.
-            data: Annex B with parameter sets before key frames; a frame of VP8 or VP9; a temporal unit of AV1; an Opus packet.
+            data: Annex B with parameter sets before key frames; a frame of VP8 or VP9; a temporal unit of AV1; an
+                Opus packet.
             pts_us: its time, of the monotonic clock for live media.
             is_key: decoding can begin with it.
             due_us: when it is sent, of the monotonic clock; 0: at once, but not before those pushed earlier.
@@ -838,8 +841,8 @@ class MediaLoop:
             rendition: one of the thread.
             ufrag: our ICE user fragment for it; no other viewer has it.
             password: ours for it.
-            quiet_us: once it has its keys, EVENT_VIEWER_SILENT when nothing authenticated came for so long, and again each
-                0.5 s; 0: never.
+            quiet_us: once it has its keys, EVENT_VIEWER_SILENT when nothing authenticated came for so long, and again
+                each 0.5 s; 0: never.
             silent_us: once more, at this time; 0: not.
         """
     def send_datagram(self, viewer: int, socket: int, host: str, port: int, data: Buffer) -> bool:
@@ -851,8 +854,8 @@ class MediaLoop:
     def open_relay_socket(self, viewer: int, host: str, relay_host: str, relay_port: int) -> tuple[int, int]:
         """A UDP socket bound to `host` for a viewer's traffic with this TURN server alone: (socket index, port).
 
-        Closed with the viewer; indices are 0x8000 and above. `OSError` if it cannot be opened; `RuntimeError` above 4 per
-        viewer. What comes from a peer in a bound channel is told as from the peer.
+        Closed with the viewer; indices are 0x8000 and above. `OSError` if it cannot be opened; `RuntimeError` above 4
+        per viewer. What comes from a peer in a bound channel is told as from the peer.
         """
     def add_relay(self, viewer: int, socket: int, host: str, port: int) -> None:
         """A TURN server of the viewer, on a socket."""
@@ -896,5 +899,5 @@ class MediaLoop:
     def remove(self, id: int, token: int = 0) -> None:
         """End a rendition, source, viewer or tap: quietly, but EVENT_DONE with the token when nothing of it is left.
 
-        A viewer is told BYE. A rendition's sources end, its viewers get nothing more, its taps are told EVENT_TAP_ENDED.
+        A viewer is told BYE. A rendition's sources and taps end with their events, its viewers get nothing more.
         """
