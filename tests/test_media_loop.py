@@ -151,6 +151,16 @@ async def test_a_port_that_is_taken_is_an_error_that_says_so() -> None:
     assert not loop.running
 
 
+async def test_an_address_that_cannot_be_had_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """One interface that had just gone kept everybody from watching."""
+    loop = MediaLoop()
+    await loop.start(["198.51.100.7", "127.0.0.1"])
+    rendition = loop.add_rendition(Sink(), codec="h264", replay_bytes=0)
+    assert [address for address, _ in loop.sockets(rendition)] == ["127.0.0.1"]
+    assert "198.51.100.7" in caplog.text
+    await loop.close()
+
+
 # ---------------------------------------------------------------------------------------- events
 
 

@@ -61,7 +61,7 @@ def test_everything_that_was_negotiated_is_told(told: None) -> None:
         "video_timestamp_origin": 4000,
         "audio_timestamp_origin": 5000,
         "first_sequences": (6, 7, 8),
-        "pacing": {"start_rate_bps": 5_000_000, "enabled": False},
+        "pacing": {"start_rate_bps": 5_000_000, "enabled": False, "max_queue_us": 1_000_000},
     }
 
 

@@ -77,6 +77,11 @@ class Viewer:
         self._closed = asyncio.Event()
 
     @property
+    def has_channel(self) -> bool:
+        """True once the viewer has a data channel, open or about to be; plain WHEP players have none."""
+        return self._channel is not None
+
+    @property
     def channel_open(self) -> bool:
         """True while messages can be sent."""
         return self._channel is not None and self._channel.is_open
