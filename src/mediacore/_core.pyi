@@ -1,7 +1,7 @@
 """Types of the native core; use the typed modules (`mediacore.h264`)."""
 
-from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias, final
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias, final
 
 from typing_extensions import Buffer
 
@@ -662,3 +662,338 @@ class OpusDepacketizer:
         """As H264Depacketizer."""
     def stats(self) -> DepacketizerStats:
         """The counts so far."""
+
+@final
+class SrtpSealer:
+    """Seals RTP packets (RFC 3711, RFC 7714).
+
+    `profile` is the number of the DTLS extension use_srtp: 1 (AES128_CM_SHA1_80), 7 or 8 (AEAD_AES_128_GCM and 256).
+    Master key and salt have 16 and 14, 16 and 12, 32 and 12 bytes; else ValueError.
+    """
+
+    def __init__(self, profile: int, key: Buffer, salt: Buffer) -> None: ...
+    def seal(self, packet: Buffer, *, header_bytes: int, index: int) -> bytes:
+        """The sealed packet; its first `header_bytes` (CSRCs and extension included) stay readable.
+
+        `index` is the rollover counter * 2**16 + sequence number and must not be used twice for an SSRC. ValueError
+        if it is not that of the packet.
+        """
+
+@final
+class SrtpOpener:
+    """Opens RTP packets of up to 32 SSRCs, each with its rollover counter and replay window."""
+
+    def __init__(self, profile: int, key: Buffer, salt: Buffer) -> None:
+        """As SrtpSealer."""
+    def open(self, packet: Buffer) -> bytes:
+        """The plain packet; ValueError with the reason: malformed, forged, repeated, too old, too many sources."""
+
+@final
+class SrtcpSealer:
+    """Seals RTCP packets and counts their index."""
+
+    def __init__(self, profile: int, key: Buffer, salt: Buffer, *, first_index: int = 0) -> None:
+        """As SrtpSealer."""
+    def seal(self, packet: Buffer) -> bytes:
+        """The sealed packet; ValueError if it has less than 8 bytes, or the 2**31 indexes are used up."""
+
+@final
+class SrtcpOpener:
+    """Opens RTCP packets of up to 32 senders, each with its replay window."""
+
+    def __init__(self, profile: int, key: Buffer, salt: Buffer) -> None:
+        """As SrtpSealer."""
+    def open(self, packet: Buffer) -> bytes:
+        """The plain packet; ValueError with the reason, as SrtpOpener, or: not encrypted."""
+
+# ---- the media loop (use mediacore.media_loop)
+
+EVENT_DONE: int
+"""(token, error: str | None): the command with this token was carried out; token 0: a command without one failed."""
+EVENT_DESCRIPTION: int
+"""(rendition, width, height, profile_level_id, epoch, pts_us): told before the first packet that it holds for."""
+EVENT_KEY_FRAME_WANTED: int
+"""(rendition): at most one until the next key frame, or 250 ms."""
+EVENT_SOURCE_CURRENT: int
+"""(source, epoch): the source has taken over; its first key frame follows."""
+EVENT_SOURCE_DAMAGED: int
+"""(source): an access unit was cut or dropped; only a key frame heals that."""
+EVENT_SOURCE_ENDED: int
+"""(source, errno, head: bytes, reason): its socket is closed. errno 0: the end of the stream. `head`: the first bytes,
+at most 512, if no access unit came. Reasons: end, error, superseded, removed (with its rendition), no rendition,
+no memory."""
+EVENT_DATAGRAM: int
+"""(viewer, socket, host, port, data: bytes): STUN or DTLS; at most 64 wait per viewer, 4096 in all."""
+EVENT_DESTINATION: int
+"""(viewer): media goes somewhere else now, or nowhere any more."""
+EVENT_VIEWER_SILENT: int
+"""(viewer, silent_us): nothing authenticated was heard for so long."""
+EVENT_VIEWER_BYE: int
+"""(viewer): it said that it goes, or its state could not be kept."""
+EVENT_TAP_READY: int
+"""(tap): there are packets again, after `take_packets` gave none."""
+EVENT_TAP_ENDED: int
+"""(tap): its rendition is gone; what is queued can still be taken."""
+
+@final
+class PacketData:
+    """The bytes of one packet, read-only, through the buffer protocol; keeps them alive."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class ViewerConfig:
+    """What a viewer is sent with: keys, SSRCs, payload types, extensions, pace. A value; `start_viewer` copies it."""
+
+    def __init__(
+        self,
+        *,
+        profile: int,
+        exported: Buffer,
+        video_ssrc: int,
+        video_payload_type: int,
+        rtx_ssrc: int = 0,
+        rtx_payload_type: int = 0,
+        audio_ssrc: int = 0,
+        audio_payload_type: int = 0,
+        video_mid: str = "",
+        audio_mid: str = "",
+        extension_ids: Mapping[str, int] = ...,
+        playout_delay_ms: tuple[int, int] | None = None,
+        cname: str = "",
+        video_timestamp_origin: int = 0,
+        audio_timestamp_origin: int = 0,
+        first_sequences: Sequence[int] = (0, 0, 0),
+        pacing: Mapping[str, float] = ...,
+    ) -> None:
+        """Raises `ValueError` for a value out of range.
+
+        Args:
+            profile: the number of DTLS's use_srtp: 1 (AES-128-CM, SHA1-80), 7 (AES-128-GCM), 8 (AES-256-GCM).
+            exported: keying material of "EXTRACTOR-dtls_srtp" (RFC 5764 4.2); we are the DTLS server.
+            video_ssrc: of the pictures.
+            video_payload_type: of the pictures.
+            rtx_ssrc: of retransmissions (RFC 4588).
+            rtx_payload_type: 0: lost packets are sent again as they were.
+            audio_ssrc: of the sound.
+            audio_payload_type: 0: no sound.
+            video_mid: for the header extension.
+            audio_mid: for the header extension.
+            extension_ids: negotiated ids of header extensions by URI; unknown URIs are left out.
+            playout_delay_ms: least and most; None: not told.
+            cname: of the sender reports.
+            video_timestamp_origin: RTP timestamp of the time 0.
+            audio_timestamp_origin: RTP timestamp of the time 0.
+            first_sequences: of video, retransmissions, audio; below 2^15.
+            pacing: as `MediaLoop.set_pacing`.
+        """
+
+@final
+class MediaLoop:
+    """Threads that read sources and talk to viewers, without Python.
+
+    Every call may be made from any thread and waits for nobody, but for `close`. After `close` all raise
+    `RuntimeError`, and so do commands when 4096 of them wait. Commands ignore an id that no longer stands for anything;
+    figures and `take_packets` raise `KeyError` for it. A process that forks has the loop in the parent only.
+    """
+
+    def __init__(
+        self,
+        *,
+        addresses: Sequence[str],
+        threads: int = 1,
+        port: int = 0,
+        last_port: int = 0,
+        coalesce_us: int = 1000,
+        gso: bool = True,
+    ) -> None:
+        """Open the sockets and start the threads.
+
+        Raises `OSError` with the address in its text if a socket cannot be opened, and `ValueError`.
+
+        Args:
+            addresses: local ones; each thread has a UDP socket for each. None: taps alone, no viewers.
+            threads: 1 to 64.
+            port: 0: any free one for each socket. Else thread n takes the first that is free on all addresses from
+                here on.
+            last_port: the last one that may be taken; 0: `port` alone.
+            coalesce_us: what is due within this time leaves in one wake-up.
+            gso: let the kernel cut packets (UDP GSO) where it can.
+        """
+    @property
+    def event_fd(self) -> int:
+        """Readable when there are events; owned by the loop."""
+    @property
+    def threads(self) -> int:
+        """How many there are."""
+    def close(self) -> None:
+        """BYE to all viewers, then join the threads and close everything. May be repeated."""
+    def sockets(self, thread: int) -> list[tuple[str, int]]:
+        """(address, port) by socket index. `IndexError` for a thread that is not there."""
+    def take_events(self) -> list[tuple[Any, ...]]:
+        """All there are: tuples that begin with one of the constants above."""
+    def add_rendition(self, *, codec: str, replay_bytes: int, gop_bytes: int = 16777216, beside: int = 0) -> int:
+        """One encoding; returns its id.
+
+        Args:
+            codec: h264, vp8, vp9, av1 or opus.
+            replay_bytes: the cached pictures are replayed to a late viewer if they are no more than that.
+            gop_bytes: the cache is given up until the next key frame when it would be larger.
+            beside: a rendition whose thread it shall be on (sound with its pictures); 0: the least loaded one.
+        """
+    def thread_of(self, rendition: int) -> int:
+        """The thread that it, and so its viewers, are on."""
+    def push(
+        self, rendition: int, data: Buffer, *, pts_us: int, is_key: bool, due_us: int = 0, received_us: int = 0
+    ) -> bool:
+        """Give one access unit, which is copied; False, and nothing taken, if 4096 or 16 MiB are ahead.
+
+        Args:
+            rendition: where it goes.
+            data: Annex B with parameter sets before key frames; a frame of VP8 or VP9; a temporal unit of AV1; an
+                Opus packet.
+            pts_us: its time, of the monotonic clock for live media.
+            is_key: decoding can begin with it.
+            due_us: when it is sent, of the monotonic clock; 0: at once, but not before those pushed earlier.
+            received_us: when its first byte arrived; 0: when it is sent.
+        """
+    def describe(self, rendition: int, *, width: int, height: int) -> None:
+        """The size of what is pushed next, in pixels; told with its next key frame. H.264 carries its own."""
+    def new_epoch(self, rendition: int) -> None:
+        """What is pushed next belongs to a new epoch; the first one is 1."""
+    def key_frame_unavailable(self, rendition: int) -> None:
+        """A wished key frame cannot be had: viewers that wait get the cached pictures, whatever their size."""
+    def request_key_frame(self, rendition: int) -> None:
+        """As if a viewer had asked: EVENT_KEY_FRAME_WANTED, unless one is wanted already."""
+    def add_source(self, rendition: int, fd: int, *, idle_us: int, learnt_from: int = 0) -> int:
+        """Read raw Annex B from a connected socket; returns the source's id.
+
+        The descriptor is the loop's from then on, and is closed by it; it stays the caller's if this raises. The source
+        waits for its first random access point with an SPS; then it is current, and the former one ends (superseded).
+
+        Args:
+            rendition: what it fills.
+            fd: the socket.
+            idle_us: pause that ends an access unit, at first.
+            learnt_from: a source over the same link, also one that has ended, whose pauses are taken over; 0: none.
+        """
+    def add_viewer(self, rendition: int, *, ufrag: str, password: str, quiet_us: int, silent_us: int) -> int:
+        """A viewer on the rendition's thread; returns its id. From now on its STUN and DTLS come up.
+
+        Args:
+            rendition: one of the thread.
+            ufrag: our ICE user fragment for it; no other viewer has it.
+            password: ours for it.
+            quiet_us: once it has its keys, EVENT_VIEWER_SILENT when nothing authenticated came for so long, and again
+                each 0.5 s; 0: never.
+            silent_us: once more, at this time; 0: not.
+        """
+    def send_datagram(self, viewer: int, socket: int, host: str, port: int, data: Buffer) -> bool:
+        """Send STUN, DTLS or TURN. False if there is no such viewer, too much waits, or it is above 2048 bytes.
+
+        Transactions of requests are noted. Success responses to binding requests that were answered natively are not
+        sent. What goes to a peer with a bound channel is sent through it.
+        """
+    def open_relay_socket(self, viewer: int, host: str, relay_host: str, relay_port: int) -> tuple[int, int]:
+        """A UDP socket bound to `host` for a viewer's traffic with this TURN server alone: (socket index, port).
+
+        Closed with the viewer; indices are 0x8000 and above. `OSError` if it cannot be opened; `RuntimeError` above 4
+        per viewer. What comes from a peer in a bound channel is told as from the peer.
+        """
+    def add_relay(self, viewer: int, socket: int, host: str, port: int) -> None:
+        """A TURN server of the viewer, on a socket."""
+    def bind_channel(
+        self, viewer: int, socket: int, host: str, port: int, channel: int, peer_host: str, peer_port: int
+    ) -> None:
+        """A channel of the viewer's TURN server, and the peer that it leads to."""
+    def start_viewer(self, viewer: int, config: ViewerConfig) -> None:
+        """Give it its keys; once. STUN that changes nothing is no longer handed up."""
+    def attach(self, viewer: int, rendition: int, audio: int = 0) -> None:
+        """Media flows, as soon as there are keys and a destination. Again with others: moved, on one RTP timeline.
+
+        `ValueError` for a rendition of another thread, or sound in the pictures' place. 0: none.
+        """
+    def detach(self, viewer: int) -> None:
+        """Media stops; the viewer stays."""
+    def set_pacing(self, viewer: int, pacing: Mapping[str, float]) -> None:
+        """Replace how it is paced: enabled, start_rate_bps, start_factor, factor, bucket_bytes, max_queue_us.
+
+        What is left out has its default. `ValueError` for other names and values out of range.
+        """
+    def viewer_figures(self, viewer: int) -> dict[str, int | float]:
+        """Counts and last values, by name; delays in µs, -1 where there is none yet."""
+    def destination(self, viewer: int) -> tuple[int, str, int, int] | None:
+        """(socket, host, port, channel) that media goes to; of a TURN server if the channel is not 0."""
+    def add_tap(self, rendition: int, capacity: int, *, replay: bool = True) -> int:
+        """A bounded queue of the rendition's packets; returns its id. When full, the oldest group of pictures goes.
+
+        With `replay` it begins with the cached pictures, which do not count.
+        """
+    def take_packets(self, tap: int, max_count: int = 64) -> list[tuple[memoryview, int, bool, int, int]]:
+        """(data, pts_us, is_key, epoch, received_us) of what waits. None: EVENT_TAP_READY will follow."""
+    def tap_figures(self, tap: int) -> dict[str, int]:
+        """pushed = delivered + queued + dropped_slow + dropped_before_key."""
+    def rendition_figures(self, rendition: int) -> dict[str, int | float]:
+        """Counts, and rates over the last two seconds."""
+    def source_figures(self, source: int) -> dict[str, int]:
+        """Counts; the last ones after its end, until it or its rendition is removed."""
+    def loop_figures(self) -> dict[str, int]:
+        """Counts over all threads; cpu_ns is their CPU time."""
+    def remove(self, id: int, token: int = 0) -> None:
+        """End a rendition, source, viewer or tap: quietly, but EVENT_DONE with the token when nothing of it is left.
+
+        A viewer is told BYE. A rendition's sources and taps end with their events, its viewers get nothing more.
+        """
+
+RtcpBlock: TypeAlias = tuple[int, int, int, int, int, int, int]
+"""A report block: SSRC, fraction lost of 256, lost in all, highest sequence number, jitter, last SR, delay since it."""
+RtcpArrivals: TypeAlias = Sequence[tuple[int, int | None]]
+"""Sequence numbers and deltas in units of 250 us to the arrival before; None: not received."""
+
+def read_rtcp(data: Buffer) -> tuple[list[tuple[Any, ...]], int]:
+    """The items of a compound packet, and how many packets of unknown types were skipped.
+
+    Items: ("sr", ssrc, ntp, rtp_timestamp, packets, octets, blocks), ("rr", ssrc, blocks), ("nack", media_ssrc,
+    numbers), ("pli", media_ssrc), ("fir", media_ssrc, number), ("remb", bitrate_bps), ("twcc", reference_time in units
+    of 64 ms, feedback_count, arrivals) and ("bye", ssrc). Raises BitstreamError if a packet is malformed.
+    """
+
+def write_rtcp_sr(
+    ssrc: int, ntp: int, rtp_timestamp: int, packets: int, octets: int, reports: Sequence[RtcpBlock], /
+) -> bytes:
+    """A sender report; this and the others raise ValueError if the values have no place in a packet."""
+
+def write_rtcp_rr(ssrc: int, reports: Sequence[RtcpBlock], /) -> bytes:
+    """A receiver report."""
+
+def write_rtcp_sdes(ssrc: int, cname: str, /) -> bytes:
+    """A source description with a CNAME of up to 255 bytes."""
+
+def write_rtcp_bye(ssrcs: Sequence[int], /) -> bytes:
+    """The end of these sources, 31 at most."""
+
+def write_rtcp_nack(sender_ssrc: int, media_ssrc: int, lost: Sequence[int], /) -> bytes:
+    """A generic NACK; sequence numbers in order of sending."""
+
+def write_rtcp_pli(sender_ssrc: int, media_ssrc: int, /) -> bytes:
+    """A picture loss indication."""
+
+def write_rtcp_fir(sender_ssrc: int, media_ssrc: int, number: int, /) -> bytes:
+    """A full intra request."""
+
+def write_rtcp_remb(sender_ssrc: int, bitrate_bps: int, ssrcs: Sequence[int], /) -> bytes:
+    """The receiver's estimated maximum bit rate, rounded down to 18 bits."""
+
+def write_rtcp_twcc(
+    sender_ssrc: int, media_ssrc: int, reference_time: int, feedback_count: int, arrivals: RtcpArrivals, /
+) -> bytes:
+    """Transport-wide feedback about consecutive sequence numbers; the reference time in units of 64 ms."""
+
+def read_stun(data: Buffer, password: str) -> dict[str, Any]:
+    """The fields of a STUN message by name; `authentic`: its MESSAGE-INTEGRITY was made with the short-term password.
+
+    Raises BitstreamError if the message is malformed or its FINGERPRINT wrong.
+    """
+
+def write_stun_answer(transaction_id: bytes, ip: bytes, port: int, password: str) -> bytes:
+    """A binding success response; the address in network byte order. ValueError if a size is wrong."""

@@ -201,6 +201,122 @@ def to_depacketize() -> Iterator[bytes]:
         yield out + tail(1, 0, codec)
 
 
+def srtp_actions() -> Iterator[bytes]:
+    """Packets that are sealed, delivered, repeated, changed, and bytes from elsewhere, by profile and protocol."""
+    rtp = bytes.fromhex("90e0000500000000112233440000beef0001aabbccdd")
+    rtcp = bytes.fromhex("80c800011122334480000001")
+    stream = (rtp + bytes(20) + rtcp + bytes(20)) * 8
+    alien, repeat, change, seal = 0, 2, 4, 6
+    kept, sent = 0, 1
+    begin_rtp, begin_rtcp = (1, 0xFF, 0xFE, 0), (0, 1)  # before a wrap; with the first index
+    plain_rtp, plain_rtcp = (0, 0, 0, 30, 0), (0, 30)  # without CSRCs and extension, 30 bytes, the next index follows
+    full_rtp = (15, 1, 20, 0, 60, 1, 0x70, 0)  # with both, and 0x7000 indexes follow that are not used
+    for profile in range(3):
+        for begin, packet, other in ((begin_rtp, plain_rtp, full_rtp), (begin_rtcp, plain_rtcp, plain_rtcp)):
+            for actions in (
+                (seal, *packet, sent) * 6,
+                (seal, *other, sent) * 6,
+                (*(seal, *packet, kept) * 3, repeat, 2, repeat, 0, repeat, 1, repeat, 1),
+                (*(seal, *packet, kept) * 2, change, 0, 2, 1, 5, 3, change, 1, 0, 20, repeat, 0, repeat, 1),
+                (alien, 60, seal, *packet, sent, alien, 22, seal, *packet, sent),
+            ):
+                yield stream + tail(profile, *begin, *actions)
+
+
+REPORT_BLOCK = bytes.fromhex("0a0b0c0d 40fffffe 0001fffe 00000064 12345678 00010000")
+RTCP = (
+    bytes.fromhex("81c8000c 01020304 e123456789abcdef 00015f90 00000065 000186a1") + REPORT_BLOCK,
+    bytes.fromhex("82c9000d 01020304") + REPORT_BLOCK * 2,
+    bytes.fromhex("81ca0003 01020304 0105616263646500"),
+    bytes.fromhex("82cb0002 01020304 05060708"),
+    bytes.fromhex("81cd0004 01020304 0a0b0c0d fffe8003 00200000"),
+    bytes.fromhex("81ce0002 01020304 0a0b0c0d"),
+    bytes.fromhex("84ce0006 01020304 00000000 0a0b0c0d fe000000 0a0b0c0e 01000000"),
+    bytes.fromhex("8fce0006 01020304 00000000 52454d42 020bd090 0a0b0c0d 0a0b0c0e"),
+    bytes.fromhex("8fcd0008 01020304 0a0b0c0d fffe002a fffffe07 0014b000 e4002001 ff00ffff 01020000"),
+    bytes.fromhex("afcd0005 01020304 0a0b0c0d 00010001 00000000 20010501"),
+    bytes.fromhex("8fcd0006 01020304 0a0b0c0d 00018000 00000000 1fff1fff 1fff1fff 00040000"),
+    bytes.fromhex("8fcd0006 01020304 0a0b0c0d ffff0004 7fffff00 20034001 050607ff 80000000"),
+    bytes.fromhex("8bcd0003 00000001 00000002 00000000"),
+    bytes.fromhex("80cc0002 00000001 6d656469"),
+    bytes.fromhex("a1ce0004 00000001 00000002 00000000 00000008"),
+)
+
+
+def to_read_rtcp() -> Iterator[bytes]:
+    """The last byte chooses: feedback or NACK to write, else packets to read."""
+    for n, packet in enumerate(RTCP):
+        yield packet + tail(2)
+        yield RTCP[1] + packet + RTCP[n - 1] + tail(3)
+    # sequence number, reference time
+    yield bytes.fromhex("0200 0305 00aa 017f f400 fe03 fd00 02ff 0180") * 9 + tail(0, 0xFF, 0xFA, 0x80, 0, 1)
+    yield bytes.fromhex("fd00 0101 ff00 0101") + tail(252, 0xFF, 0xFA, 0x80, 0, 1)
+    yield bytes([1, 1, 2, 17, 16, 0, 40, 1, 200] * 20) + tail(1, 0xFF, 0xFE)
+
+
+# RFC 5769 2.1 to 2.3.
+STUN = (
+    "000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74002400046e0001ff80290008932ff9b151263b36"
+    "000600096576746a3a68367659202020000800149aeaa70cbfd8cb56781ef2b5b2d3f249c1b571a280280004e57a3bcf",
+    "0101003c2112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000080001a147e112a643"
+    "000800142b91f599fd9e90c38c7489f92af9ba53f06be7d780280004c07d4c96",
+    "010100482112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000140002a1470113a9faa5d3f179bc25f4b5bed2b9d9"
+    "00080014a382954e4be67bf11784c97c8292c275bfe3ed4180280004c8fb0b4c",
+)
+
+
+def to_read_stun() -> Iterator[bytes]:
+    """The last byte chooses: an answer to write, else a message to read, as it is and sealed anew."""
+    for vector in STUN:
+        message = bytes.fromhex(vector)
+        for kind in (4, 5, 6, 7):
+            yield message + tail(kind)
+            yield message[:-32] + tail(kind)
+    attributes = (
+        "00060001 61000000",
+        "00250000",
+        "802a0008 0011223344556677",
+        "c0570004 00000032",
+        "00030004 00000006",
+    )
+    header = bytes.fromhex(STUN[0])[:20]
+    for n in range(1, len(attributes) + 1):
+        yield header + bytes.fromhex("".join(attributes[:n])) + tail(7)
+    yield header + bytes.fromhex("001c0020") + bytes(32) + bytes.fromhex(attributes[0] * 2) + tail(7)
+    # port, IPv4 or not
+    yield bytes(range(12)) + b"\xc0\0\2\1" + b"password" + tail(0, 0x80, 0x55, 1)
+    yield bytes(range(12)) + bytes(range(16)) + b"password" + tail(0, 0x80, 0x55, 0)
+
+
+def to_demultiplex() -> Iterator[bytes]:
+    """Viewers that connect, move, are relayed and flooded; choices only."""
+    request, answer, media, note, relay, sent = 2, 6, 9, 10, 13, 15
+    nominates, plain, conflict = 1, 0, 5
+    direct, wrapped = (0,), (1, 1)  # or in the first channel
+
+    def connect(
+        viewer: int, place: tuple[int, int], way: tuple[int, ...] = direct, flags: int = nominates
+    ) -> list[int]:
+        """A check, ours and its answer, and media; a place is a number and a socket."""
+        check = [request, viewer, 1, flags, viewer, 1, *way, *place]
+        ours = [note, viewer, 7, *place, *way]
+        return [*check, *ours, answer, 0, 7, *way, *place, media, 10, 2, 1, *way, *place, media, 10, 0, 0, *way, *place]
+
+    def relayed(viewer: int, server: tuple[int, int]) -> list[int]:
+        """A socket of its own, a server there, a channel to a peer."""
+        steps = ([relay, viewer, *server, 0], [relay, viewer, *server, 1], [relay, viewer, *server, 2, 3, 0, 1])
+        return [choice for step in steps for choice in step]
+
+    first, second, server = (0, 0), (1, 1), (2, 2)
+    yield tail(*connect(0, first), *connect(1, second), *connect(2, (3, 0)), *connect(0, (4, 0)))
+    yield tail(*connect(0, first), *connect(1, first), *connect(1, first, flags=plain), *connect(0, first))
+    yield tail(*connect(0, first, flags=conflict), sent, 0, *first, 0, 0, 1, 0, 0, *connect(0, first))
+    yield tail(*relayed(0, server), *connect(0, server, wrapped), *connect(1, server, wrapped), relay, 0, *server, 3)
+    yield tail(*relayed(0, server), *relayed(1, server), *connect(1, server), *connect(0, server, wrapped))
+    yield tail(*connect(0, first), *(choice for n in range(20) for choice in (request, 0, 1, 0, n, 1, 0, n, n)))
+    yield bytes.fromhex("000100002112a442") + bytes(140) + tail(*(1, 20, *first) * 8, *connect(0, first))
+
+
 def generated(target: str) -> Iterator[bytes]:
     """Seeds for a target that are made here; PyAV is imported for them."""
     if target == "annexb":
@@ -213,6 +329,14 @@ def generated(target: str) -> Iterator[bytes]:
         yield from bit_fields(nals + subsets)
     elif target == "packetize":
         yield from to_packetize(frames_to_packetize())
+    elif target == "srtp":
+        yield from srtp_actions()
+    elif target == "rtcp":
+        yield from to_read_rtcp()
+    elif target == "stun":
+        yield from to_read_stun()
+    elif target == "demux":
+        yield from to_demultiplex()
     else:
         yield from to_depacketize()
 
@@ -271,7 +395,7 @@ def from_vectors(target: str, folder: Path) -> Iterator[bytes]:
         )
     elif target == "packetize":
         yield from to_packetize((codec, stream) for codec in (0, 5) for stream in streams)
-    else:
+    elif target == "depacketize":
         for data in packets:
             yield packets_of([data, data]) + tail(1, 0, 5)
             yield bytes([0x10, len(data[:255])]) + data[:255] + tail(1, 0, 5)

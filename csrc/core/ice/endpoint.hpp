@@ -16,8 +16,8 @@ namespace mediacore::ice {
 struct Endpoint {
   std::array<std::uint8_t, 16> ip{};
   std::uint16_t port = 0;
-  std::uint16_t socket = 0;   // index of ours
-  std::uint16_t channel = 0;  // 0x4000 to 0x4fff; 0: not relayed
+  std::uint16_t socket = 0;    // index of ours
+  std::uint16_t channel = 0;   // 0x4000 to 0x4fff; 0: not relayed
   std::uint16_t reserved = 0;  // so that there is no padding, and equal means equal bytes
 
   bool is_ipv4() const noexcept;

@@ -27,9 +27,9 @@ inline constexpr std::uint8_t kApplicationFormat = 15;        // RFC 4585 6.4; R
 inline constexpr std::uint32_t kRembIdentifier = 0x52454d42;  // "REMB"
 
 inline constexpr std::size_t kHeaderBytes = 4;
-inline constexpr std::size_t kMaxCount = 31;                      // 5 bits
-inline constexpr std::size_t kMaxPacketBytes = (0xffff + 1) * 4;  // 16 bits count words, less one
-inline constexpr std::size_t kSenderInfoBytes = 20;               // NTP time, RTP timestamp, packets, octets
+inline constexpr std::size_t kMaxCount = 31;                                 // 5 bits
+inline constexpr std::size_t kMaxPacketBytes = std::size_t{0xffff + 1} * 4;  // 16 bits count words, less one
+inline constexpr std::size_t kSenderInfoBytes = 20;                          // NTP time, RTP timestamp, packets, octets
 inline constexpr std::size_t kReportBlockBytes = 24;
 inline constexpr std::size_t kFeedbackSsrcBytes = 8;  // of the sender and of the media
 inline constexpr std::size_t kNackPairBytes = 4;

@@ -39,6 +39,11 @@ class PayloadBuffer {
     used_ = 0;
   }
 
+  // Room for so many bytes in all, headroom included, without growing; for a buffer that is filled once.
+  void reserve(std::size_t bytes) {
+    if (bytes > capacity_) resize(bytes);
+  }
+
   // Room for a payload of `size` bytes, for the caller to fill.
   std::uint8_t* add(std::size_t size) {
     const std::size_t wanted = used_ + headroom_ + size;
@@ -57,8 +62,9 @@ class PayloadBuffer {
 
   static constexpr std::size_t kSmallest = std::size_t{64} << 10;
 
-  void grow(std::size_t wanted) {
-    const std::size_t capacity = std::max({wanted, 2 * capacity_, kSmallest});
+  void grow(std::size_t wanted) { resize(std::max({wanted, 2 * capacity_, kSmallest})); }
+
+  void resize(std::size_t capacity) {
     std::unique_ptr<std::uint8_t[]> grown(new std::uint8_t[capacity]);  // NOLINT: an array that is not set to zero
     if (used_ != 0) std::memcpy(grown.get(), block_.get(), used_);
     block_ = std::move(grown);

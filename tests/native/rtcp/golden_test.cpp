@@ -197,6 +197,7 @@ TEST(RtcpGolden, TransportFeedback) {
       "01 02"       // 1, 2
       "0000");      // padding
   std::vector<Writer::Arrival> arrivals;
+  arrivals.reserve(42);
   for (std::uint16_t i = 0; i < 42; ++i) {
     arrivals.push_back({static_cast<std::uint16_t>(65'534 + i), false, 0});
   }

@@ -55,10 +55,9 @@ TEST(RtcpReader, GivesEachEntryOfAFullIntraRequest) {
   const Buffer data = from_hex("84ce 0006 00000001 00000000 0000000a 07ffffff 0000000b 08000000");
   Reader reader(data);
   for (const auto& [ssrc, number] : {std::pair{10U, 7}, std::pair{11U, 8}}) {
-    const auto item = reader.next();
-    ASSERT_TRUE(item);
-    EXPECT_EQ(std::get<FullIntraRequest>(*item).media_ssrc, ssrc);
-    EXPECT_EQ(std::get<FullIntraRequest>(*item).sequence_number, number);
+    const auto request = std::get<FullIntraRequest>(reader.next().value());
+    EXPECT_EQ(request.media_ssrc, ssrc);
+    EXPECT_EQ(request.sequence_number, number);
   }
   EXPECT_FALSE(reader.next());
 }
@@ -90,9 +89,7 @@ TEST(RtcpReader, TakesAllReportBlocks) {
   Buffer data = from_hex("9fc9 00bb 00000001");
   for (std::uint8_t i = 0; i < 31; ++i) data = data + Buffer(24, i);
   Reader reader(data);
-  const auto item = reader.next();
-  ASSERT_TRUE(item);
-  const ReportBlocks& reports = std::get<ReceiverReport>(*item).reports;
+  const ReportBlocks reports = std::get<ReceiverReport>(reader.next().value()).reports;
   ASSERT_EQ(reports.size(), 31U);
   for (std::size_t i = 0; i < 31; ++i) EXPECT_EQ(reports[i].ssrc, i * 0x01010101);
 }
@@ -217,7 +214,7 @@ TEST(RtcpReader, StandsNoise) {
   std::mt19937 random(17);
   const auto up_to = [&](unsigned most) { return std::uniform_int_distribution<unsigned>(0, most)(random); };
   std::size_t items = 0;
-  for (int i = 0; i < 50'000; ++i) {
+  for (int i = 0; i < 20'000; ++i) {
     Buffer data;
     for (unsigned packets = up_to(3); packets > 0; --packets) {
       const unsigned words = up_to(9);
@@ -231,7 +228,7 @@ TEST(RtcpReader, StandsNoise) {
     items += outcome.kinds.size();
     ASSERT_LE(outcome.error.value_or(Error{ErrorCode::empty, 0}).byte_offset, data.size());
   }
-  EXPECT_GT(items, 3'000U);
+  EXPECT_GT(items, 1'200U);
 }
 
 }  // namespace
