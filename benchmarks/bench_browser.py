@@ -31,7 +31,7 @@ from mediacore.stream.stream import Stream
 from mediacore.testing import SimulatedDevice
 
 if TYPE_CHECKING:
-    from mediacore.stream.packet_queue import PacketQueue
+    from mediacore.stream.packet_tap import PacketTap
 
 ROUNDS = 10
 FRAMES = 90
@@ -60,11 +60,11 @@ class PassThroughTrack(VideoStreamTrack):
     def __init__(self, stream: Stream) -> None:
         super().__init__()
         self._stream = stream
-        self._packets: PacketQueue | None = None
+        self._packets: PacketTap | None = None
 
     async def recv(self):  # type: ignore[no-untyped-def]
         if self._packets is None:  # connected: it gets a key frame, for a replay overruns its history of 128 packets
-            self._packets = self._stream.viewer_packets(64, replay_bytes=0)
+            self._packets = self._stream.packets(64, replay=False)
         return (await anext(self._packets)).to_av()
 
 

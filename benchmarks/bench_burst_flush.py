@@ -1,19 +1,20 @@
 """How long after its last byte is an access unit of a raw stream handed on, and what do pauses of the link do to it?
 
 A writer process sends a phone's screen at 60 frames a second over a socket pair, and then nothing, as a screen that
-stands still; the reader is MediaLoop itself, or a peer on the same loop. On a quick link a unit is one write; on the
-others units are cut somewhere and the rest comes after a pause.
+stands still; the reader is the media loop itself, by way of a tap, or a peer on the asyncio loop. On a quick link a
+unit is one write; on the others units are cut somewhere and the rest comes after a pause.
 
 What ends a unit is
-- adaptive: BurstFlush, set to 1 ms;
-- fixed: MediaLoop as well, but every pause of 1 ms ends a unit, whatever the link does;
-- next unit: MediaLoop without a flush, only the beginning of the next unit ends one;
+- media loop: BurstFlush, set to 1 ms, in native code; then the tap's way to Python, which is part of the delay;
+- adaptive: the same flush and parser, driven from Python;
+- fixed: the same parser, but every pause of 1 ms ends a unit, whatever the link does;
+- next unit: the same parser without a flush, only the beginning of the next unit ends one;
 - idle only: 1 ms without bytes, and the bytes are not looked at;
 - libavcodec: its parser by way of PyAV.
 
-A unit is intact if it was handed on as it was sent. After a cut unit MediaLoop's parser hands on nothing up to the next
-key frame (here: each second; the product asks for one), so that nothing broken is shown unnoticed; what that costs
-shows in the units that are not intact.
+A unit is intact if it was handed on as it was sent. After a cut unit the parser hands on nothing up to the next key
+frame (here: each second; the product asks for one), so that nothing broken is shown unnoticed; what that costs shows in
+the units that are not intact.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ import av
 import pytest
 
 import streams
-from mediacore.h264 import AccessUnit, BurstFlush
+from mediacore.h264 import AccessUnitParser, BurstFlush
 from mediacore.media_loop import MediaLoop, monotonic_us
+from mediacore.stream.packet_tap import PacketTap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +52,7 @@ RESULTS = Path(__file__).parent / "results" / "burst_flush.json"
 
 
 class FixedFlush:
-    """As BurstFlush to MediaLoop, but learns nothing; `idle_us` None: never."""
+    """As BurstFlush to its reader, but learns nothing; `idle_us` None: never."""
 
     def __init__(self, idle_us: int | None) -> None:
         self._idle_us = idle_us
@@ -74,20 +76,66 @@ class Received:
 
 
 class LoopReader:
-    """MediaLoop with a flush."""
+    """The media loop, and a tap."""
 
-    def __init__(self, sock: socket.socket, flush: BurstFlush | FixedFlush) -> None:
+    def __init__(self, loop: MediaLoop, sock: socket.socket) -> None:
         self.received = Received()
-        self._loop = MediaLoop()
-        self._loop.add_source(sock, self, flush)  # type: ignore[arg-type]  # what FixedFlush is there for
+        rendition = loop.add_rendition(self, codec="h264", replay_bytes=0)
+        self._tap = PacketTap(loop, rendition, "h264", capacity=1024)
+        self._source = loop.add_source(sock, rendition, self, idle_us=IDLE_US)
+        self._taking = asyncio.create_task(self._take(loop))
 
-    def unit(self, unit: AccessUnit, received_us: int) -> None:
-        self.received.units.append((monotonic_us(), bytes(unit.data)))
+    async def _take(self, loop: MediaLoop) -> None:
+        async for packet in self._tap:
+            self.received.units.append((monotonic_us(), bytes(packet.data)))
+        self.received.wrong_flushes = loop.native.source_figures(self._source)["cut_units"]
+        await loop.close()
+        self.received.end.set()
+
+    def described(self, *_: object) -> None:
+        """Not of interest."""
+
+    def key_frame_wanted(self) -> None:
+        """Not of interest."""
+
+    def current(self, epoch: int) -> None:
+        """Not of interest."""
 
     def damaged(self) -> None:
-        self.received.wrong_flushes += 1
+        """Counted by the loop."""
 
-    def ended(self, error: OSError | None) -> None:
+    def ended(self, error_number: int, head: bytes, reason: str) -> None:
+        self._tap.end(None)
+
+
+class FlushReader(asyncio.Protocol):
+    """The parser and a flush on the asyncio loop."""
+
+    def __init__(self, flush: BurstFlush | FixedFlush) -> None:
+        self.received = Received()
+        self._parser = AccessUnitParser()
+        self._flush = flush
+        self._timer: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        deadline_us = self._flush.observe(monotonic_us(), data)
+        self.received.units += [(monotonic_us(), bytes(unit.data)) for unit in self._parser.push(data)]
+        self.received.wrong_flushes = self._parser.stats().cut_units
+        if self._timer is not None:
+            self._timer.cancel()
+        if deadline_us is not None:
+            self._timer = asyncio.get_running_loop().call_at(deadline_us / 1e6, self._idle)
+
+    def _idle(self) -> None:
+        self._flush.observe(monotonic_us(), b"")
+        unit = self._parser.flush()
+        if unit is not None:
+            self._flush.flushed(monotonic_us())
+            self.received.units.append((monotonic_us(), bytes(unit.data)))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self.received.end.set()
 
 
@@ -129,8 +177,10 @@ class LibavcodecReader(asyncio.Protocol):
         self.received.end.set()
 
 
-async def read_by_loop(sock: socket.socket, flush: BurstFlush | FixedFlush) -> Received:
-    return LoopReader(sock, flush).received
+async def read_by_loop(sock: socket.socket) -> Received:
+    loop = MediaLoop()
+    await loop.start([])
+    return LoopReader(loop, sock).received
 
 
 async def read_by_protocol(sock: socket.socket, protocol: Callable[[], Any]) -> Received:
@@ -140,9 +190,10 @@ async def read_by_protocol(sock: socket.socket, protocol: Callable[[], Any]) -> 
 
 
 READERS: dict[str, Callable[[socket.socket], Any]] = {
-    "adaptive": lambda sock: read_by_loop(sock, BurstFlush(idle_us=IDLE_US)),
-    "fixed": lambda sock: read_by_loop(sock, FixedFlush(IDLE_US)),
-    "next unit": lambda sock: read_by_loop(sock, FixedFlush(None)),
+    "media loop": read_by_loop,
+    "adaptive": lambda sock: read_by_protocol(sock, lambda: FlushReader(BurstFlush(idle_us=IDLE_US))),
+    "fixed": lambda sock: read_by_protocol(sock, lambda: FlushReader(FixedFlush(IDLE_US))),
+    "next unit": lambda sock: read_by_protocol(sock, lambda: FlushReader(FixedFlush(None))),
     "idle only": lambda sock: read_by_protocol(sock, IdleReader),
     "libavcodec": lambda sock: read_by_protocol(sock, LibavcodecReader),
 }
@@ -258,14 +309,15 @@ async def test_delay(
     """The readers in turns, with the same pauses for all."""
     cache = request.config.cache.mkdir("streams")
     units, file = streams.access_units(STREAM, cache), streams.stream_file(STREAM, cache)
-    readers = list(READERS) if link == "no pauses" else ["adaptive", "fixed", "next unit"]
+    readers = list(READERS) if link == "no pauses" else ["media loop", "adaptive", "fixed", "next unit"]
     sums = {reader: Sums() for reader in readers}
     for number in range(ROUNDS):
         pieces = schedule(units, LINKS[link], Random(number))
         for reader in readers:
             sums[reader].add(units, *await run(reader, file, pieces))
     assert sums["next unit"].broken == 0
-    assert sums["adaptive"].broken == sums["adaptive"].wrong_flushes, "each broken unit is noticed"
+    for reader in ("media loop", "adaptive"):
+        assert sums[reader].broken == sums[reader].wrong_flushes, "each broken unit is noticed"
     figures = {reader: total.figures() for reader, total in sums.items()}
     results[link] = figures
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():

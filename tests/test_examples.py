@@ -58,3 +58,17 @@ async def test_whep_service() -> None:
         finally:
             process.terminate()
             await process.wait()
+
+
+async def test_publish() -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, EXAMPLES / "publish.py", "0", stdout=-1)
+    try:
+        assert process.stdout is not None
+        line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+        url = line.partition("/#")[0] + "/api/v1/devices/publish%3Acolours/whep"
+        async with BuiltInViewer(url) as first, BuiltInViewer(url) as second:
+            await first.wait_frames(5)
+            await second.wait_frames(5)
+    finally:
+        process.terminate()
+        await process.wait()

@@ -663,6 +663,49 @@ class OpusDepacketizer:
     def stats(self) -> DepacketizerStats:
         """The counts so far."""
 
+@final
+class SrtpSealer:
+    """Seals RTP packets (RFC 3711, RFC 7714).
+
+    `profile` is the number of the DTLS extension use_srtp: 1 (AES128_CM_SHA1_80), 7 or 8 (AEAD_AES_128_GCM and 256).
+    Master key and salt have 16 and 14, 16 and 12, 32 and 12 bytes; else ValueError.
+    """
+
+    def __init__(self, profile: int, key: Buffer, salt: Buffer) -> None: ...
+    def seal(self, packet: Buffer, *, header_bytes: int, index: int) -> bytes:
+        """The sealed packet; its first `header_bytes` (CSRCs and extension included) stay readable.
+
+        `index` is the rollover counter * 2**16 + sequence number and must not be used twice for an SSRC. ValueError
+        if it is not that of the packet.
+        """
+
+@final
+class SrtpOpener:
+    """Opens RTP packets of up to 32 SSRCs, each with its rollover counter and replay window."""
+
+    def __init__(self, profile: int, key: Buffer, salt: Buffer) -> None:
+        """As SrtpSealer."""
+    def open(self, packet: Buffer) -> bytes:
+        """The plain packet; ValueError with the reason: malformed, forged, repeated, too old, too many sources."""
+
+@final
+class SrtcpSealer:
+    """Seals RTCP packets and counts their index."""
+
+    def __init__(self, profile: int, key: Buffer, salt: Buffer, *, first_index: int = 0) -> None:
+        """As SrtpSealer."""
+    def seal(self, packet: Buffer) -> bytes:
+        """The sealed packet; ValueError if it has less than 8 bytes, or the 2**31 indexes are used up."""
+
+@final
+class SrtcpOpener:
+    """Opens RTCP packets of up to 32 senders, each with its replay window."""
+
+    def __init__(self, profile: int, key: Buffer, salt: Buffer) -> None:
+        """As SrtpSealer."""
+    def open(self, packet: Buffer) -> bytes:
+        """The plain packet; ValueError with the reason, as SrtpOpener, or: not encrypted."""
+
 # ---- the media loop (use mediacore.media_loop)
 
 EVENT_DONE: int
@@ -901,3 +944,56 @@ class MediaLoop:
 
         A viewer is told BYE. A rendition's sources and taps end with their events, its viewers get nothing more.
         """
+
+RtcpBlock: TypeAlias = tuple[int, int, int, int, int, int, int]
+"""A report block: SSRC, fraction lost of 256, lost in all, highest sequence number, jitter, last SR, delay since it."""
+RtcpArrivals: TypeAlias = Sequence[tuple[int, int | None]]
+"""Sequence numbers and deltas in units of 250 us to the arrival before; None: not received."""
+
+def read_rtcp(data: Buffer) -> tuple[list[tuple[Any, ...]], int]:
+    """The items of a compound packet, and how many packets of unknown types were skipped.
+
+    Items: ("sr", ssrc, ntp, rtp_timestamp, packets, octets, blocks), ("rr", ssrc, blocks), ("nack", media_ssrc,
+    numbers), ("pli", media_ssrc), ("fir", media_ssrc, number), ("remb", bitrate_bps), ("twcc", reference_time in units
+    of 64 ms, feedback_count, arrivals) and ("bye", ssrc). Raises BitstreamError if a packet is malformed.
+    """
+
+def write_rtcp_sr(
+    ssrc: int, ntp: int, rtp_timestamp: int, packets: int, octets: int, reports: Sequence[RtcpBlock], /
+) -> bytes:
+    """A sender report; this and the others raise ValueError if the values have no place in a packet."""
+
+def write_rtcp_rr(ssrc: int, reports: Sequence[RtcpBlock], /) -> bytes:
+    """A receiver report."""
+
+def write_rtcp_sdes(ssrc: int, cname: str, /) -> bytes:
+    """A source description with a CNAME of up to 255 bytes."""
+
+def write_rtcp_bye(ssrcs: Sequence[int], /) -> bytes:
+    """The end of these sources, 31 at most."""
+
+def write_rtcp_nack(sender_ssrc: int, media_ssrc: int, lost: Sequence[int], /) -> bytes:
+    """A generic NACK; sequence numbers in order of sending."""
+
+def write_rtcp_pli(sender_ssrc: int, media_ssrc: int, /) -> bytes:
+    """A picture loss indication."""
+
+def write_rtcp_fir(sender_ssrc: int, media_ssrc: int, number: int, /) -> bytes:
+    """A full intra request."""
+
+def write_rtcp_remb(sender_ssrc: int, bitrate_bps: int, ssrcs: Sequence[int], /) -> bytes:
+    """The receiver's estimated maximum bit rate, rounded down to 18 bits."""
+
+def write_rtcp_twcc(
+    sender_ssrc: int, media_ssrc: int, reference_time: int, feedback_count: int, arrivals: RtcpArrivals, /
+) -> bytes:
+    """Transport-wide feedback about consecutive sequence numbers; the reference time in units of 64 ms."""
+
+def read_stun(data: Buffer, password: str) -> dict[str, Any]:
+    """The fields of a STUN message by name; `authentic`: its MESSAGE-INTEGRITY was made with the short-term password.
+
+    Raises BitstreamError if the message is malformed or its FINGERPRINT wrong.
+    """
+
+def write_stun_answer(transaction_id: bytes, ip: bytes, port: int, password: str) -> bytes:
+    """A binding success response; the address in network byte order. ValueError if a size is wrong."""

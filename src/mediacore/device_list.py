@@ -1,4 +1,4 @@
-"""The devices that can be watched: what the adb server lists, and the recordings that are played as devices.
+"""The devices that can be watched: what the adb server lists, recordings played as devices, and what is published.
 
 Policy: a consumer of changes that does not keep up gets the newest state of each device, not every step towards it.
 """
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RECORDING_PREFIX = "file:"
+PUBLISHED_PREFIX = "publish:"
 _STATES = {
     "device": DeviceState.DEVICE,
     "unauthorized": DeviceState.UNAUTHORIZED,
@@ -84,7 +85,7 @@ class DeviceList:
         self._devices = {
             serial: Device(serial, path.name, "recording", DeviceState.DEVICE) for serial, path in recordings.items()
         }
-        self._recordings = frozenset(recordings)
+        self._ours = set(recordings)  # those that adb knows nothing of
         self._consumers: weakref.WeakSet[_Changes] = weakref.WeakSet()
         self._watch: asyncio.Task[None] | None = None
         self._sizing: dict[str, asyncio.Task[None]] = {}
@@ -118,6 +119,18 @@ class DeviceList:
                 serial, f"its state is {device.state}: check the cable or the network, or restart adbd on it"
             )
         return device
+
+    def add(self, device: Device) -> None:
+        """List one that adb knows nothing of, until ``remove``."""
+        self._ours.add(device.serial)
+        self._put(device)
+
+    def remove(self, serial: str) -> None:
+        """Take back what ``add`` listed."""
+        self._ours.discard(serial)
+        gone = self._devices.pop(serial, None)
+        if gone is not None:
+            self._tell(Change("removed", dataclasses.replace(gone, state=DeviceState.OFFLINE)))
 
     async def close(self) -> None:
         """Stop watching; iterations end."""
@@ -153,7 +166,7 @@ class DeviceList:
 
     def _take(self, listed: Sequence[AdbDevice]) -> None:
         seen = {device.serial: device for device in listed}
-        for serial in [s for s in self._devices if s not in seen and s not in self._recordings]:
+        for serial in [s for s in self._devices if s not in seen and s not in self._ours]:
             gone = self._devices.pop(serial)
             self._tell(Change("removed", dataclasses.replace(gone, state=DeviceState.OFFLINE)))
         for serial, found in seen.items():
@@ -175,7 +188,7 @@ class DeviceList:
             return
         self._devices[device.serial] = device
         self._tell(Change("added" if known is None else "changed", device))
-        if device.state is DeviceState.DEVICE and device.size is None and device.serial not in self._recordings:
+        if device.state is DeviceState.DEVICE and device.size is None and device.serial not in self._ours:
             self._find_size(device.serial)
 
     def _tell(self, change: Change) -> None:

@@ -12,20 +12,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from mediacore.adb.client import AdbClient
-from mediacore.capture.recording import Recording, picture_of
+from mediacore.capture.publication import Publication
+from mediacore.capture.recording import Recording, jpeg_of, picture_of
 from mediacore.capture.screenrecord import ScreenRecord
-from mediacore.device_list import DeviceList, recording_serials
-from mediacore.errors import CaptureError, LimitError, NotGrantedError, SetupError
-from mediacore.media import CloseReason, EngineStats, Grants
+from mediacore.device_list import PUBLISHED_PREFIX, DeviceList, recording_serials
+from mediacore.errors import (
+    CaptureError,
+    DeviceNotFoundError,
+    LimitError,
+    NoLocalAddressError,
+    NotGrantedError,
+    SetupError,
+)
+from mediacore.media import CloseReason, Device, DeviceState, EngineStats, Grants
 from mediacore.media_loop import MediaLoop
 from mediacore.rtc.identity import Identity
+from mediacore.rtc.port import host_addresses
 from mediacore.session import Session
 from mediacore.sessions import SessionMap
 from mediacore.settings import EngineSettings, StreamSettings
 from mediacore.stream.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from types import TracebackType
 
     from mediacore.capture.source import Source
@@ -34,6 +43,8 @@ log = logging.getLogger(__name__)
 
 SCREENSHOT_TIMEOUT_S = 10.0
 """`screencap` takes 0.5 to 3 s on real devices."""
+KEY_FRAME_TIMEOUT_S = 1.0
+"""A published stream is asked for a key frame if there has been none; its encoder gives one with its next picture."""
 LEAST_END_S = 0.2
 """What streams get to end even when the sessions before them have used up the time."""
 PNG = b"\x89PNG"
@@ -73,7 +84,8 @@ class Engine:
         self._adb = AdbClient(self.settings.adb) if self.settings.use_adb else None
         self.devices = DeviceList(self._adb, self._recordings)
         """The devices: ``.list()`` now, ``async for change in engine.devices`` afterwards."""
-        self._loop = MediaLoop()
+        self._loop: MediaLoop | None = None
+        self._opening = 0  # streams that are being opened
         self._streams: dict[str, _Running] = {}
         # Held while the stream of a serial is opened or ended; it lives as long as somebody holds or awaits it.
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
@@ -84,6 +96,8 @@ class Engine:
         self._open = False
 
     async def __aenter__(self) -> Self:
+        if self.settings.rtc.port:
+            await self._running_loop()  # a port that is taken is told now, not to the first viewer
         self._open = True
         return self
 
@@ -91,7 +105,7 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         async with contextlib.AsyncExitStack() as rest:
-            rest.callback(self._loop.close)
+            rest.push_async_callback(self._close_loop)
             if self._adb is not None:
                 rest.push_async_callback(self._adb.close)
             rest.push_async_callback(self.devices.close)
@@ -147,16 +161,32 @@ class Engine:
         source: Source
         if serial in self._recordings:
             source = Recording(self._recordings[serial])
+        elif serial.startswith(PUBLISHED_PREFIX):
+            raise DeviceNotFoundError(serial, "it is not published any more")
         else:
             assert self._adb is not None
             source = ScreenRecord(self._adb, serial, settings)
-        stream = Stream(serial, source, settings, screenshot=lambda: self._screenshot(serial))
+        return await self._open_stream(serial, source, settings)
+
+    async def _open_stream(self, serial: str, source: Source, settings: StreamSettings) -> Stream:
+        rtc = self.settings.rtc
+        stream = Stream(
+            serial,
+            source,
+            settings,
+            replay_bytes=rtc.start_rate_bps * rtc.replay_ms // 8000,
+            screenshot=lambda: self._screenshot(serial),
+        )
+        loop = await self._running_loop()
+        self._opening += 1
         try:
-            await stream.open(self._loop)
+            await stream.open(loop)
             self._check_open()  # a drain meanwhile did not know of this stream
         except BaseException:
             await stream.close()
             raise
+        finally:
+            self._opening -= 1
         return stream
 
     def _let_go(self, serial: str, running: _Running) -> None:
@@ -184,6 +214,51 @@ class Engine:
             if running is not None:
                 await self._end(serial, running)
 
+    # ------------------------------------------------------------------------------------ streams of one's own
+
+    @contextlib.asynccontextmanager
+    async def publish(
+        self,
+        name: str,
+        settings: StreamSettings | None = None,
+        *,
+        codec: str = "h264",
+        audio: bool = False,
+        on_key_frame_request: Callable[[], None] | None = None,
+    ) -> AsyncIterator[Stream]:
+        """A stream that is fed by ``await stream.push(packet)`` and watched like a device of serial ``publish:NAME``.
+
+        It ends, and its viewers with it, when the context is left.
+
+        Args:
+            name: unique among those that are published now.
+            settings: ``key_frame_interval_s`` merges requests; ``size`` tells the size of codecs whose packets do not.
+            codec: of the video packets: ``h264``, ``vp8``, ``vp9`` or ``av1``.
+            audio: True if Opus packets are pushed as well.
+            on_key_frame_request: called on the asyncio loop when a viewer needs a key frame, at most once per
+                ``key_frame_interval_s``; must not block. Without it late viewers get what came since the last one.
+
+        Raises ``UnsupportedError`` for another codec, ``SetupError`` if the name is taken or the engine is not open.
+        """
+        settings = settings or self.settings.stream
+        serial = f"{PUBLISHED_PREFIX}{name}"
+        source = Publication(
+            serial, codec=codec, has_audio=audio, size=settings.size, on_key_frame_request=on_key_frame_request
+        )
+        async with self._turn(serial):
+            self._check_open()
+            if serial in self._streams:
+                raise SetupError(f"{serial} is published already; choose another name")
+            stream = await self._open_stream(serial, source, settings)
+            self._streams[serial] = running = _Running(stream, grace_s=0, holders=1)
+            self.devices.add(Device(serial, name, "published", DeviceState.DEVICE))
+        try:
+            yield stream
+        finally:
+            self.devices.remove(serial)
+            async with self._turn(serial):
+                await self._end(serial, running)
+
     # ------------------------------------------------------------------------------------ sessions
 
     async def connect(self, serial: str, offer_sdp: str, *, grants: Grants = Grants.ALL) -> Session:
@@ -198,8 +273,13 @@ class Engine:
         await self.devices.require(serial)
         if len(self._sessions) >= self.settings.max_sessions:
             raise LimitError(f"there are {len(self._sessions)} viewers already, which is the limit (max_sessions)")
+        loop = await self._running_loop()
+        if not loop.addresses:
+            raise NoLocalAddressError(
+                "no network address was up when the first stream began: end the streams, or restart, now that one is"
+            )
         session = Session(
-            serial, self.settings.rtc, identity=self._identity, grants=grants, on_closed=self._session_closed
+            serial, self.settings.rtc, loop, identity=self._identity, grants=grants, on_closed=self._session_closed
         )
         self._sessions.put(session.id, session)
         self._sessions_total += 1
@@ -218,6 +298,35 @@ class Engine:
         if session.stats().connect_ms is None:
             self._sessions_failed += 1
 
+    # ------------------------------------------------------------------------------------ the media loop
+
+    async def _running_loop(self) -> MediaLoop:
+        """The media loop, started at its first use, and anew if the machine's addresses changed while nobody needs it.
+
+        A machine without addresses can still capture: ``connect`` fails then.
+        """
+        try:
+            addresses = tuple(host_addresses())
+        except NoLocalAddressError:
+            addresses = ()
+        idle = not self._streams and not self._opening and not len(self._sessions)
+        if self._loop is not None and idle and self._loop.addresses != addresses:
+            await self._close_loop()
+        if self._loop is None:
+            rtc = self.settings.rtc
+            self._loop = MediaLoop(threads=rtc.media_threads, port=rtc.port, last_port=rtc.last_port or 0)
+            try:
+                await self._loop.start(addresses)
+            except BaseException:
+                self._loop = None
+                raise
+        return self._loop
+
+    async def _close_loop(self) -> None:
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            await loop.close()
+
     # ------------------------------------------------------------------------------------ the rest
 
     async def screenshot(self, serial: str) -> tuple[bytes, str]:
@@ -229,12 +338,26 @@ class Engine:
     async def _screenshot(self, serial: str) -> bytes:
         if serial in self._recordings:
             return await asyncio.to_thread(picture_of, self._recordings[serial])
+        if serial in self._streams and serial.startswith(PUBLISHED_PREFIX):
+            return await self._last_key_frame(serial, self._streams[serial].stream)
         assert self._adb is not None
         output = await self._adb.exec_out(serial, "screencap -p", timeout_s=SCREENSHOT_TIMEOUT_S)
         start = output.find(PNG)  # warnings of devices with several displays come first
         if start < 0:
             raise CaptureError(serial, f"screencap gave no picture: {output[:120].decode(errors='replace').strip()!r}")
         return output[start:]
+
+    async def _last_key_frame(self, serial: str, stream: Stream) -> bytes:
+        """The newest picture that can be decoded by itself: a published stream has no other."""
+        picture = None
+        with contextlib.suppress(TimeoutError), stream.packets(1) as packets:
+            async with asyncio.timeout(KEY_FRAME_TIMEOUT_S):
+                packet = await anext(packets, None)
+            if packet is not None:
+                picture = await asyncio.to_thread(jpeg_of, packet.codec, packet.data)
+        if picture is None:
+            raise CaptureError(serial, "nothing that could be shown has been published yet")
+        return picture
 
     async def drain(self, deadline_s: float) -> None:
         """Take no new viewers, tell those who are there, and end sessions and streams within ``deadline_s`` seconds."""
@@ -254,4 +377,5 @@ class Engine:
             sessions=tuple(session.stats() for _, _, session in self._sessions.snapshot()),
             sessions_total=self._sessions_total,
             sessions_failed=self._sessions_failed,
+            media_loop=self._loop.native.loop_figures() if self._loop is not None and self._loop.running else {},
         )

@@ -226,17 +226,46 @@ class QueueStats:
 
 
 @dataclass(frozen=True, slots=True)
+class Delay:
+    """How long one step takes, over the last few seconds of one viewer."""
+
+    p50_us: float
+    """Median in µs."""
+    p95_us: float
+    """95th percentile in µs."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePair:
+    """The way that a viewer's media takes (RFC 8445 section 2.2)."""
+
+    local: str
+    """Our ``ADDRESS:PORT``; of a relay, the one that it gave us."""
+    local_type: str
+    """``host`` or ``relay``."""
+    remote: str
+    """The viewer's ``ADDRESS:PORT``, or that of its relay."""
+    remote_type: str
+    """``host``, ``srflx``, ``prflx`` or ``relay``; ``prflx`` is an address that only its checks told of."""
+
+    @property
+    def relayed(self) -> bool:
+        """True if it goes through a TURN server."""
+        return "relay" in (self.local_type, self.remote_type)
+
+
+@dataclass(frozen=True, slots=True)
 class StreamStats:
     """Figures of one stream since it started."""
 
     serial: str
     """The device."""
     source: str
-    """The kind of source: ``screenrecord`` or ``recording``."""
+    """The kind of source: ``screenrecord``, ``recording`` or ``publish``."""
     description: StreamDescription | None
     """What is streamed now; None before the first key frame."""
     viewers: int
-    """Consumers of the stream's packets now."""
+    """Who takes its packets now: viewers, and consumers in this process."""
     frames: int
     """Access units that the source gave."""
     bytes: int
@@ -285,6 +314,17 @@ class SessionStats:
     """Control messages that were not carried out, by cause."""
     viewer: Mapping[str, float] = field(default_factory=dict)
     """What the viewer last reported of itself: ``fps``, ``latency_ms`` and others; empty for plain WHEP players."""
+    feedback: Feedback | None = None
+    """What the viewer's RTCP tells of the way to it; None before the first report."""
+    retransmitted: int = 0
+    """RTP packets that were sent again."""
+    replays: int = 0
+    """Times that it got cached pictures."""
+    stages: Mapping[str, Delay] = field(default_factory=dict)
+    """By stage: ``arrival_to_sent`` (an access unit's first byte → its last packet handed to the kernel),
+    ``complete_to_sent`` (the unit is whole → the same) and ``nack_to_resent``; those that were measured."""
+    pair: CandidatePair | None = None
+    """The way its media takes; None before there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,3 +339,5 @@ class EngineStats:
     """Sessions that were ever started."""
     sessions_failed: int
     """Sessions that ended before they were LIVE."""
+    media_loop: Mapping[str, int] = field(default_factory=dict)
+    """The media loop's own counts: time on the processor, wake-ups, datagrams, drops by cause; empty if none runs."""

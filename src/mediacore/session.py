@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from mediacore.dialogue import Dialogue
 from mediacore.errors import ConnectFailedError, ConnectTimeoutError, MediacoreError
-from mediacore.media import CloseReason, Grants, Packet, QueueStats, SessionStats
+from mediacore.media import CloseReason, Grants, QueueStats, SessionStats
 from mediacore.media_loop import monotonic_us
+from mediacore.rtc.description import Offered
 from mediacore.rtc.viewer import Viewer
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
     from mediacore.control.messages import Message
     from mediacore.media import StreamDescription
+    from mediacore.media_loop import MediaLoop
     from mediacore.rtc.identity import Identity
     from mediacore.settings import RtcSettings
-    from mediacore.stream.packet_queue import PacketQueue
     from mediacore.stream.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 CLOCK_FIRST_S = 0.1
 CLOCK_INTERVAL_S = 2.0
 """How often the viewer is told which RTP timestamp belongs to which time: until the first time, and from then on."""
+RTP_HZ = 90_000
 
 
 class SessionState(enum.StrEnum):
@@ -66,6 +68,7 @@ class Session:
         self,
         serial: str,
         settings: RtcSettings,
+        loop: MediaLoop,
         *,
         identity: Identity,
         grants: Grants,
@@ -91,14 +94,9 @@ class Session:
         self._resources = contextlib.AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         self._described: StreamDescription | None = None
-        self._queue: PacketQueue | None = None
+        self._grants = grants
         self._stream: Stream | None = None
-        self._viewer = Viewer(
-            settings,
-            on_key_frame_request=self._key_frame_wanted,
-            on_message=self._receive,
-            identity=identity,
-        )
+        self._viewer = Viewer(settings, loop, on_message=self._receive, identity=identity, public_id=self.id)
         self._dialogue = Dialogue(self._viewer.send_message, self._carry_out, grants=grants, on_abuse=self._abused)
 
     @property
@@ -152,6 +150,11 @@ class Session:
         """Figures since the offer came."""
         viewer = self._viewer.stats()
         first_us = viewer.first_packet_us
+        stages = {
+            "arrival_to_sent": viewer.arrival_us,
+            "complete_to_sent": viewer.handed_us,
+            "nack_to_resent": viewer.nack_us,
+        }
         return SessionStats(
             id=self.id,
             serial=self.serial,
@@ -159,13 +162,23 @@ class Session:
             age_s=(monotonic_us() - self._created_us) / 1e6,
             connect_ms=None if self._live_us is None else (self._live_us - self._created_us) / 1e3,
             first_packet_ms=None if first_us is None else (first_us - self._created_us) / 1e3,
-            queue=self._queue.stats() if self._queue is not None else QueueStats(),
+            queue=QueueStats(
+                viewer.frames_sent + viewer.frames_queued + sum(viewer.dropped.values()),
+                viewer.frames_sent,
+                viewer.frames_queued,
+                viewer.dropped,
+            ),
             packets_sent=viewer.packets_sent,
             bytes_sent=viewer.bytes_sent,
             key_frame_requests=viewer.key_frame_requests,
             server_us=viewer.server_us,
             control=dict(self._dialogue.dropped),
             viewer=dict(self._dialogue.reported),
+            feedback=viewer.feedback,
+            retransmitted=viewer.retransmitted,
+            replays=viewer.replays,
+            stages={name: delay for name, delay in stages.items() if delay is not None},
+            pair=viewer.pair,
         )
 
     # ------------------------------------------------------------------------------------ life
@@ -182,11 +195,17 @@ class Session:
         return task
 
     async def _answer(self, offer_sdp: str, stream: AbstractAsyncContextManager[Stream]) -> None:
-        self._resources.push_async_callback(self._viewer.close)
         self._stream = await self._resources.enter_async_context(stream)
+        if not self._stream.rendition:
+            raise ConnectFailedError(f"the stream of {self.serial} ended before the viewer could be answered")
+        self._resources.push_async_callback(self._viewer.close)
         description = self._stream.description
-        profile = description.profile_level_id if description is not None else None
-        self.answer = await self._viewer.negotiate(offer_sdp, profile)
+        media = Offered(
+            video=self._stream.codec.upper(),
+            profile_level_id=(description.profile_level_id or None) if description is not None else None,
+            audio=bool(self._stream.audio_rendition) and Grants.AUDIO in self._grants,
+        )
+        self.answer = await self._viewer.negotiate(offer_sdp, media, self._stream.rendition)
 
     async def _run(self) -> None:
         """From CONNECTING to the end."""
@@ -207,16 +226,13 @@ class Session:
         await self._viewer.connect()
         if self._teardown is not None:
             return self._reason
-        settings = self._settings
-        self._queue = stream.viewer_packets(
-            settings.queue_packets, replay_bytes=settings.start_rate_bps * settings.replay_ms // 8000
-        )
-        self._resources.callback(stream.release, self._queue)
-        self._viewer.start_media(self._next_packet)
-        self._enter(SessionState.LIVE)
         self._live_us = monotonic_us()
-        self._spawn(self._dialogue.run())
-        self._spawn(self._tell_clock())
+        self._viewer.start_media(stream.rendition, stream.audio_rendition if Grants.AUDIO in self._grants else 0)
+        self._enter(SessionState.LIVE)
+        if self._viewer.has_channel:
+            self._spawn(self._dialogue.run())
+            self._spawn(self._tell_clock())
+            self._spawn(self._follow_description(stream))
         viewer_end = asyncio.create_task(self._viewer.wait_closed())
         stream_end = asyncio.create_task(stream.wait_ended())
         try:
@@ -250,19 +266,6 @@ class Session:
             self._on_closed(self)
             self._closed.set()
 
-    # ------------------------------------------------------------------------------------ media
-
-    async def _next_packet(self) -> Packet:
-        """The next access unit for the viewer; raises at the end of the stream, which ends the connection."""
-        assert self._queue is not None
-        packet = await anext(self._queue)
-        self._tell_description()
-        return packet
-
-    def _key_frame_wanted(self) -> None:
-        if self._stream is not None:
-            self._stream.want_key_frame()
-
     # ------------------------------------------------------------------------------------ dialogue
 
     def _receive(self, message: bytes | str) -> None:
@@ -277,6 +280,13 @@ class Session:
         self._dialogue.tell("closing", reason=what)
         self._viewer.close_channel()
 
+    async def _follow_description(self, stream: Stream) -> None:
+        """A new size is told as soon as it is known, or with the clock, if no channel is open yet."""
+        known: StreamDescription | None = None
+        while True:
+            known = await stream.next_description(known)
+            self._tell_description()
+
     def _tell_description(self) -> None:
         description = self._stream.description if self._stream is not None else None
         if description is None or description is self._described:
@@ -288,10 +298,18 @@ class Session:
             self._described = description
 
     async def _tell_clock(self) -> None:
+        """Until the first time it is tried often, for a page shows its latency from then on."""
         told = False
         while True:
             await asyncio.sleep(CLOCK_INTERVAL_S if told else CLOCK_FIRST_S)
             self._tell_description()
             clock = self._viewer.rtp_clock
             if clock is not None:
-                told = self._dialogue.tell("clock", rtp=clock[0], pts_us=clock[1]) or told
+                told = self._dialogue.tell("clock", **_now_on(clock)) or told
+
+
+def _now_on(clock: tuple[int, int]) -> dict[str, int]:
+    """The RTP timestamp of now, from any pair of timestamp and time: a viewer reckons with 32 bits, half a day."""
+    rtp, pts_us = clock
+    now_us = monotonic_us()
+    return {"rtp": (rtp + (now_us - pts_us) * RTP_HZ // 1_000_000) % (1 << 32), "pts_us": now_us}

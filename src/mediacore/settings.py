@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
+import re
 from dataclasses import dataclass, field
 
 from mediacore.errors import SettingsError
@@ -13,9 +15,38 @@ SIZE_PX = (64, 7680)
 """Smallest and largest side of a picture."""
 
 
+PLAYOUT_DELAY_MS = 40_950
+"""12 bits of 10 ms."""
+MEDIA_THREADS = 64
+"""More than one per core gains nothing."""
+
+
 def _between(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise SettingsError(f"{name} is {value}, it must be between {low} and {high}")
+
+
+def _address(name: str, text: str) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise SettingsError(f"{name} is {text!r}, it must be an IP address") from None
+
+
+def host_and_port(text: str, default_port: int) -> tuple[str, int]:
+    """``HOST``, ``HOST:PORT``, or ``[ADDRESS]:PORT`` for IPv6; raises ``SettingsError``."""
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/]+))(?::(\d{1,5}))?", text)
+    if match is None or not 1 <= int(match[3] or default_port) <= 65_535:
+        raise SettingsError(f"{text!r} is no server: it must be HOST or HOST:PORT, with [] around an IPv6 address")
+    return match[1] or match[2], int(match[3] or default_port)
+
+
+def _server(name: str, text: str | None) -> None:
+    try:
+        if text is not None:
+            host_and_port(text, 3478)
+    except SettingsError as error:
+        raise SettingsError(f"{name}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +119,65 @@ class RtcSettings:
     """Longest offer that is read."""
     max_candidates: int = 50
     """Remote candidates that are taken from one viewer."""
-    queue_packets: int = 64
-    """Access units that wait for one viewer at most; past that it goes on at the next key frame."""
+    max_queue_ms: int = 1000
+    """A viewer for whom more waits than is sent in this time loses what waits and goes on at the next key frame."""
     replay_ms: int = 300
     """A late viewer gets the cached pictures if they take at most this long at ``start_rate_bps``."""
     start_rate_bps: int = 10_000_000
     """What a new viewer's way is assumed to carry until it tells otherwise."""
+    pacing: bool = True
+    """Spread out pictures that are larger than what the way takes at once; False sends all as soon as it is there."""
+    playout_delay_ms: tuple[int, int] = (0, 0)
+    """(least, most) delay that a viewer's browser should show pictures with, 0 to 40950 ms; (0, 0) is at once."""
+    port: int = 0
+    """UDP port of the media loop; 0 is any free one."""
+    last_port: int | None = None
+    """The media loop takes the first free port from ``port`` to this one; None: ``port`` and no other."""
+    media_threads: int = 1
+    """Threads of the media loop; each has a UDP port of its own."""
+    advertised_addresses: tuple[str, ...] = ()
+    """Addresses outside of a NAT that forwards each of our UDP ports to the same port here."""
+    stun_server: str | None = None
+    """``HOST`` or ``HOST:PORT`` of a STUN server that tells our address outside of a NAT; None asks nobody."""
+    turn_server: str | None = None
+    """``HOST`` or ``HOST:PORT`` of a TURN server that relays for viewers who reach us no other way, over UDP."""
+    turn_username: str | None = None
+    """Name at the TURN server."""
+    turn_password: str | None = field(default=None, repr=False)
+    """Password at the TURN server."""
 
     def __post_init__(self) -> None:
+        self._check_ports()
+        for address in self.advertised_addresses:
+            _address("rtc.advertised_addresses", address)
+        for name in ("stun_server", "turn_server"):
+            _server(f"rtc.{name}", getattr(self, name))
+        if (self.turn_username is None) != (self.turn_password is None):
+            raise SettingsError("rtc.turn_username and rtc.turn_password must be given both or not at all")
+        least_ms, most_ms = self.playout_delay_ms
+        _between("rtc.playout_delay_ms", most_ms, 0, PLAYOUT_DELAY_MS)
+        _between("rtc.playout_delay_ms", least_ms, 0, most_ms)
+        _between("rtc.start_rate_bps", self.start_rate_bps, 10_000, 1_000_000_000)
         for name in ("negotiation_timeout_s", "connect_timeout_s", "close_timeout_s", "silence_timeout_s"):
             _between(f"rtc.{name}", getattr(self, name), 0.05, 300)
         _between("rtc.max_sdp_bytes", self.max_sdp_bytes, 1024, 1 << 20)
         _between("rtc.max_candidates", self.max_candidates, 1, 1000)
-        _between("rtc.queue_packets", self.queue_packets, 2, 4096)
+        _between("rtc.max_queue_ms", self.max_queue_ms, 50, 10_000)
+
+    def _check_ports(self) -> None:
+        _between("rtc.port", self.port, 0, 65_535)
+        _between("rtc.media_threads", self.media_threads, 1, MEDIA_THREADS)
+        last = self.port if self.last_port is None else self.last_port
+        if self.port == 0:
+            if self.last_port is not None:
+                raise SettingsError("rtc.last_port is given without rtc.port, where the range begins")
+            return
+        _between("rtc.last_port", last, self.port, 65_535)
+        if last - self.port + 1 < self.media_threads:
+            raise SettingsError(
+                f"rtc.port {self.port} to rtc.last_port {last} are too few for rtc.media_threads "
+                f"{self.media_threads}: each takes one"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,43 +2,22 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from taken import Taken, taken
 
 from mediacore.capture.recording import Recording, picture_of, read_recording
-from mediacore.errors import MediacoreError, RecordingError
-from mediacore.media import Packet, StreamDescription, Target, Unsupported
-from mediacore.media_loop import MediaLoop
+from mediacore.errors import RecordingError
+from mediacore.media import Packet, Target, Unsupported
+from mediacore.media_loop import monotonic_us
 
 
-class Sink:
-    """Keeps what a source gives."""
-
-    def __init__(self) -> None:
-        self.packets: asyncio.Queue[Packet] = asyncio.Queue()
-        self.descriptions: list[StreamDescription] = []
-        self.error: MediacoreError | None = None
-
-    def described(self, description: StreamDescription) -> None:
-        self.descriptions.append(description)
-
-    def packet(self, packet: Packet) -> None:
-        self.packets.put_nowait(packet)
-
-    def ended(self, error: MediacoreError | None) -> None:
-        self.error = error
-
-
-async def play(path: Path, count: int) -> tuple[list[Packet], Sink]:
-    sink = Sink()
-    source = Recording(path)
-    await source.open(MediaLoop(), sink)
-    try:
-        return [await asyncio.wait_for(sink.packets.get(), 10) for _ in range(count)], sink
-    finally:
-        await source.close()
+async def play(path: Path, count: int) -> tuple[list[Packet], Taken]:
+    async with taken(Recording(path)) as sink:
+        return [await sink.take() for _ in range(count)], sink
 
 
 async def test_it_loops_with_times_that_go_on(recordings: Callable[..., Path]) -> None:
@@ -48,14 +27,37 @@ async def test_it_loops_with_times_that_go_on(recordings: Callable[..., Path]) -
     assert steps == {17}
     assert [packet.epoch for packet in packets] == [1] * 10 + [2] * 10 + [3] * 5
     assert [n for n, packet in enumerate(packets) if packet.is_key] == [0, 10, 20]
-    assert [description.epoch for description in sink.descriptions] == [1, 2, 3]
-    assert sink.descriptions[0].size == (160, 128)
+    assert [description.epoch for description in sink.described_as] == [1, 2, 3]
+    assert sink.described_as[0].size == (160, 128)
 
 
 async def test_pictures_come_in_real_time(recordings: Callable[..., Path]) -> None:
-    packets, _ = await play(recordings(frames=10, fps=60), 10)
-    for packet in packets:
-        assert packet.received_us >= packet.pts_us - 1000, "a picture must not come before its time"
+    async with taken(Recording(recordings(frames=10, fps=60))) as sink:
+        for _ in range(10):
+            packet = await sink.take()
+            assert monotonic_us() >= packet.pts_us - 1000, "a picture must not come before its time"
+
+
+async def test_recordings_of_one_rate_have_their_pictures_due_together(recordings: Callable[..., Path]) -> None:
+    """Each had a clock of its own, and the loop woke for each of them."""
+    (first, *_), _ = await play(recordings(frames=10, fps=60), 1)
+    await asyncio.sleep(0.005)  # another time of the day is what this is about
+    (second, *_), _ = await play(recordings(frames=12, fps=60), 1)
+    ticks = (second.pts_us - first.pts_us) / (1_000_000 / 60)
+    assert abs(ticks - round(ticks)) < 0.001
+    assert ticks > 0.5
+
+
+async def test_pictures_are_handed_over_ahead_of_their_time(
+    recordings: Callable[..., Path],
+) -> None:
+    """A busy interpreter must not hold up what is played: half a second of it is not seen."""
+    async with taken(Recording(recordings(frames=60, fps=60))) as sink:
+        await sink.take()
+        await asyncio.sleep(0.2)  # it has had the time to read on
+        time.sleep(0.5)  # noqa: ASYNC251  # the loop stands still
+        figures = sink.loop.native.rendition_figures(sink.rendition)
+        assert figures["units"] >= 36
 
 
 def test_mp4_and_annex_b_hold_the_same_pictures(recordings: Callable[..., Path]) -> None:
@@ -90,9 +92,9 @@ async def test_a_file_that_is_no_recording_is_refused(tmp_path: Path, content: b
     path = tmp_path / "file.h264"
     path.write_bytes(content)
     with pytest.raises(RecordingError, match=says):
-        await Recording(path).open(MediaLoop(), Sink())
+        await play(path, 0)
 
 
 async def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="cannot be read"):
-        await Recording(tmp_path / "nothing.h264").open(MediaLoop(), Sink())
+        await play(tmp_path / "nothing.h264", 0)

@@ -7,29 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from taken import taken
 
 from mediacore.capture import recording
 from mediacore.capture.recording import Recording, picture_of, read_recording
-from mediacore.errors import MediacoreError, RecordingError
-from mediacore.media import Packet, StreamDescription
-from mediacore.media_loop import MediaLoop
-
-
-class Sink:
-    """Keeps what a source gives."""
-
-    def __init__(self) -> None:
-        self.packets: asyncio.Queue[Packet] = asyncio.Queue()
-        self.error: asyncio.Future[MediacoreError | None] = asyncio.get_running_loop().create_future()
-
-    def described(self, description: StreamDescription) -> None:
-        pass
-
-    def packet(self, packet: Packet) -> None:
-        self.packets.put_nowait(packet)
-
-    def ended(self, error: MediacoreError | None) -> None:
-        self.error.set_result(error)
+from mediacore.errors import RecordingError
+from mediacore.media_loop import monotonic_us
 
 
 @pytest.fixture
@@ -43,52 +26,63 @@ def short(recordings: Callable[..., Path], tmp_path: Path) -> Path:
 @pytest.mark.parametrize("content", [b"", b"no pictures any more\n"], ids=["emptied", "overwritten"])
 async def test_a_file_that_loses_its_pictures_ends_the_source(short: Path, content: bytes) -> None:
     """It was read again and again without a pause, and nobody was told."""
-    source, sink = Recording(short), Sink()
-    await source.open(MediaLoop(), sink)
-    await asyncio.wait_for(sink.packets.get(), 5)
-    await asyncio.to_thread(short.write_bytes, content)
-    try:
+    async with taken(Recording(short)) as sink:
+        await sink.take()
+        await asyncio.to_thread(short.write_bytes, content)
         error = await asyncio.wait_for(asyncio.shield(sink.error), 5)
-    finally:
-        await source.close()
     assert isinstance(error, RecordingError)
     assert "no H.264 key frame" in str(error)
 
 
-async def test_a_file_that_vanishes_ends_the_source(short: Path) -> None:
-    source, sink = Recording(short), Sink()
-    await source.open(MediaLoop(), sink)
-    await asyncio.wait_for(sink.packets.get(), 5)
-    await asyncio.to_thread(short.unlink)
-    error = await asyncio.wait_for(sink.error, 5)
-    await source.close()
+async def test_a_file_that_vanishes_ends_the_source_when_what_was_read_has_been_played(short: Path) -> None:
+    async with taken(Recording(short)) as sink:
+        last = await sink.take()
+        await asyncio.to_thread(short.unlink)
+        error = await asyncio.wait_for(sink.error, 5)
+        at_us = monotonic_us()
+        while sink.tap.stats().queued:
+            last = await sink.take()
     assert isinstance(error, RecordingError)
     assert "cannot be read" in str(error)
+    assert at_us >= last.pts_us
 
 
 async def test_a_reader_that_fails_in_its_own_way_ends_the_source(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The task died, the stream stood still, and nobody was told."""
-    source, sink = Recording(short), Sink()
-    await source.open(MediaLoop(), sink)
 
     def broken(path: Path) -> None:
         raise ValueError("something that was not thought of")
 
-    monkeypatch.setattr(recording, "read_recording", broken)
-    error = await asyncio.wait_for(sink.error, 5)
-    await source.close()
+    async with taken(Recording(short)) as sink:
+        monkeypatch.setattr(recording, "read_recording", broken)
+        error = await asyncio.wait_for(sink.error, 5)
     assert isinstance(error, RecordingError)
     assert "not thought of" in str(error)
 
 
 @pytest.mark.parametrize("name", ["moving.h264", "moving.mp4"])
 async def test_one_picture_is_played_again_and_again(recordings: Callable[..., Path], name: str) -> None:
-    source, sink = Recording(recordings(name, frames=1)), Sink()
-    await source.open(MediaLoop(), sink)
-    packets = [await asyncio.wait_for(sink.packets.get(), 5) for _ in range(3)]
-    await source.close()
+    async with taken(Recording(recordings(name, frames=1))) as sink:
+        packets = [await sink.take() for _ in range(3)]
     assert [packet.epoch for packet in packets] == [1, 2, 3]
     assert [round((b.pts_us - a.pts_us) / 1000) for a, b in itertools.pairwise(packets)] == [33, 33]
+
+
+async def test_after_a_standstill_playing_goes_on_from_now(
+    recordings: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that slept would catch up with all that it missed."""
+    behind_us = 3_600_000_000
+    monkeypatch.setattr(recording, "monotonic_us", lambda: monotonic_us() - behind_us)
+    async with taken(Recording(recordings(frames=30, fps=30, gop=10))) as sink:
+        assert (await sink.take()).pts_us < monotonic_us() - behind_us / 2
+        behind_us = 0
+        woken_us = monotonic_us()
+        missed = 0
+        while (packet := await sink.take()).pts_us < woken_us:
+            missed += 1
+        assert missed <= 60, "what was read ahead, and no more"
+        assert packet.pts_us < woken_us + 3_000_000
 
 
 def test_pictures_that_are_shown_in_another_order_keep_the_order_and_pace_of_the_file(

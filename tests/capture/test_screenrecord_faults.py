@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from taken import Taken, taken
 
 from mediacore.adb.stream import AdbStream
 from mediacore.capture import screenrecord
 from mediacore.capture.screenrecord import ScreenRecord
-from mediacore.errors import CaptureError, MediacoreError
-from mediacore.media import Applied, Packet, StreamDescription, Target
-from mediacore.media_loop import MediaLoop
+from mediacore.errors import CaptureError
+from mediacore.media import Applied, Target
 from mediacore.settings import StreamSettings
 
 T = TypeVar("T")
@@ -89,39 +89,19 @@ class ScriptedAdb:
             await loop.sock_sendall(sock, (answer() if callable(answer) else answer) + marker + b"0\n")
 
 
-class Sink:
-    """Keeps what a source gives."""
-
-    def __init__(self) -> None:
-        self.packets: asyncio.Queue[Packet] = asyncio.Queue()
-        self.descriptions: list[StreamDescription] = []
-        self.error: asyncio.Future[MediacoreError | None] = asyncio.get_running_loop().create_future()
-
-    def described(self, description: StreamDescription) -> None:
-        self.descriptions.append(description)
-
-    def packet(self, packet: Packet) -> None:
-        self.packets.put_nowait(packet)
-
-    def ended(self, error: MediacoreError | None) -> None:
-        self.error.set_result(error)
-
-    async def take(self) -> Packet:
-        return await soon(self.packets.get())
-
-
 @contextlib.asynccontextmanager
-async def captured(**changes: float) -> AsyncIterator[tuple[ScriptedAdb, ScreenRecord, Sink]]:
-    adb, sink = ScriptedAdb(), Sink()
+async def captured(**changes: float) -> AsyncIterator[tuple[ScriptedAdb, ScreenRecord, Taken]]:
+    adb = ScriptedAdb()
     source = ScreenRecord(adb, "scripted", StreamSettings(rotation_poll_s=changes.pop("rotation_poll_s", 60)))
     for name, value in changes.items():
         setattr(adb, name, value)
-    await source.open(MediaLoop(), sink)
     try:
-        yield adb, source, sink
+        async with taken(source) as sink:
+            try:
+                yield adb, source, sink
+            finally:
+                adb.accepts.set()
     finally:
-        adb.accepts.set()
-        await source.close()
         await adb.close()
 
 
@@ -173,7 +153,7 @@ async def test_a_turn_of_the_display_during_a_start_is_not_lost(picture: bytes) 
         _, second = await adb.run()
         second.send(picture)
         await sink.take()
-        assert [description.rotation for description in sink.descriptions] == [0, 90]
+        assert [description.rotation for description in sink.described_as] == [0, 90]
 
 
 @pytest.mark.usefixtures("_no_pauses")
@@ -313,7 +293,7 @@ async def test_a_run_that_was_replaced_is_freed_at_once(picture: bytes) -> None:
         first.send(picture)
         await sink.take()
         assert source._current is not None
-        replaced = weakref.ref(source._current.reader)
+        replaced, number = weakref.ref(source._current), source._current.id
         await source.request_key_frame()
         _, second = await adb.run()
         gc.collect()
@@ -321,7 +301,31 @@ async def test_a_run_that_was_replaced_is_freed_at_once(picture: bytes) -> None:
         try:
             second.send(picture)
             await sink.take()
-            await asyncio.sleep(0)
-            assert replaced() is None
+            async with asyncio.timeout(5):
+                while replaced() is not None:
+                    await asyncio.sleep(0)
         finally:
             gc.enable()
+        await asyncio.sleep(0)
+        with pytest.raises(KeyError):
+            sink.loop.native.source_figures(number)
+        assert await soon(asyncio.get_running_loop().sock_recv(first, 1)) == b""
+
+
+async def test_a_run_that_takes_over_when_it_was_just_given_up_is_replaced(picture: bytes) -> None:
+    """The loop switches by itself: the target may change in the moment between its switch and the news of it."""
+    async with captured() as (adb, source, sink):
+        _, first = await adb.run()
+        first.send(picture)
+        await sink.take()
+        await source.request_key_frame()
+        _, second = await adb.run()
+        second.send(picture)
+        assert await soon(asyncio.get_running_loop().sock_recv(first, 1)) == b"", "the loop has switched"
+        await source.set_target(Target(bitrate_bps=500_000))
+        command, third = await adb.run()
+        assert "--bit-rate=500000" in command
+        third.send(picture)
+        while (await sink.take()).epoch != 3:
+            pass
+        assert not sink.error.done()

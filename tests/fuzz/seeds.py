@@ -201,6 +201,28 @@ def to_depacketize() -> Iterator[bytes]:
         yield out + tail(1, 0, codec)
 
 
+def srtp_actions() -> Iterator[bytes]:
+    """Packets that are sealed, delivered, repeated, changed, and bytes from elsewhere, by profile and protocol."""
+    rtp = bytes.fromhex("90e0000500000000112233440000beef0001aabbccdd")
+    rtcp = bytes.fromhex("80c800011122334480000001")
+    stream = (rtp + bytes(20) + rtcp + bytes(20)) * 8
+    alien, repeat, change, seal = 0, 2, 4, 6
+    kept, sent = 0, 1
+    begin_rtp, begin_rtcp = (1, 0xFF, 0xFE, 0), (0, 1)  # before a wrap; with the first index
+    plain_rtp, plain_rtcp = (0, 0, 0, 30, 0), (0, 30)  # without CSRCs and extension, 30 bytes, the next index follows
+    full_rtp = (15, 1, 20, 0, 60, 1, 0x70, 0)  # with both, and 0x7000 indexes follow that are not used
+    for profile in range(3):
+        for begin, packet, other in ((begin_rtp, plain_rtp, full_rtp), (begin_rtcp, plain_rtcp, plain_rtcp)):
+            for actions in (
+                (seal, *packet, sent) * 6,
+                (seal, *other, sent) * 6,
+                (*(seal, *packet, kept) * 3, repeat, 2, repeat, 0, repeat, 1, repeat, 1),
+                (*(seal, *packet, kept) * 2, change, 0, 2, 1, 5, 3, change, 1, 0, 20, repeat, 0, repeat, 1),
+                (alien, 60, seal, *packet, sent, alien, 22, seal, *packet, sent),
+            ):
+                yield stream + tail(profile, *begin, *actions)
+
+
 REPORT_BLOCK = bytes.fromhex("0a0b0c0d 40fffffe 0001fffe 00000064 12345678 00010000")
 RTCP = (
     bytes.fromhex("81c8000c 01020304 e123456789abcdef 00015f90 00000065 000186a1") + REPORT_BLOCK,
@@ -266,6 +288,35 @@ def to_read_stun() -> Iterator[bytes]:
     yield bytes(range(12)) + bytes(range(16)) + b"password" + tail(0, 0x80, 0x55, 0)
 
 
+def to_demultiplex() -> Iterator[bytes]:
+    """Viewers that connect, move, are relayed and flooded; choices only."""
+    request, answer, media, note, relay, sent = 2, 6, 9, 10, 13, 15
+    nominates, plain, conflict = 1, 0, 5
+    direct, wrapped = (0,), (1, 1)  # or in the first channel
+
+    def connect(
+        viewer: int, place: tuple[int, int], way: tuple[int, ...] = direct, flags: int = nominates
+    ) -> list[int]:
+        """A check, ours and its answer, and media; a place is a number and a socket."""
+        check = [request, viewer, 1, flags, viewer, 1, *way, *place]
+        ours = [note, viewer, 7, *place, *way]
+        return [*check, *ours, answer, 0, 7, *way, *place, media, 10, 2, 1, *way, *place, media, 10, 0, 0, *way, *place]
+
+    def relayed(viewer: int, server: tuple[int, int]) -> list[int]:
+        """A socket of its own, a server there, a channel to a peer."""
+        steps = ([relay, viewer, *server, 0], [relay, viewer, *server, 1], [relay, viewer, *server, 2, 3, 0, 1])
+        return [choice for step in steps for choice in step]
+
+    first, second, server = (0, 0), (1, 1), (2, 2)
+    yield tail(*connect(0, first), *connect(1, second), *connect(2, (3, 0)), *connect(0, (4, 0)))
+    yield tail(*connect(0, first), *connect(1, first), *connect(1, first, flags=plain), *connect(0, first))
+    yield tail(*connect(0, first, flags=conflict), sent, 0, *first, 0, 0, 1, 0, 0, *connect(0, first))
+    yield tail(*relayed(0, server), *connect(0, server, wrapped), *connect(1, server, wrapped), relay, 0, *server, 3)
+    yield tail(*relayed(0, server), *relayed(1, server), *connect(1, server), *connect(0, server, wrapped))
+    yield tail(*connect(0, first), *(choice for n in range(20) for choice in (request, 0, 1, 0, n, 1, 0, n, n)))
+    yield bytes.fromhex("000100002112a442") + bytes(140) + tail(*(1, 20, *first) * 8, *connect(0, first))
+
+
 def generated(target: str) -> Iterator[bytes]:
     """Seeds for a target that are made here; PyAV is imported for them."""
     if target == "annexb":
@@ -278,10 +329,14 @@ def generated(target: str) -> Iterator[bytes]:
         yield from bit_fields(nals + subsets)
     elif target == "packetize":
         yield from to_packetize(frames_to_packetize())
+    elif target == "srtp":
+        yield from srtp_actions()
     elif target == "rtcp":
         yield from to_read_rtcp()
     elif target == "stun":
         yield from to_read_stun()
+    elif target == "demux":
+        yield from to_demultiplex()
     else:
         yield from to_depacketize()
 

@@ -73,13 +73,13 @@ def shape() -> dict[str, Any]:
 
 
 async def test_an_ordinary_peer_connection_behaves_as_without_us(
-    connect: Callable[..., AbstractAsyncContextManager[Any]], source: Callable[..., Any]
+    connect: Callable[..., AbstractAsyncContextManager[Any]],
 ) -> None:
     if not any(host for host in aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True)):
         pytest.skip("aioice uses no loopback address, and this machine has no other")
     before = shape()
     async with connect() as both:
-        both.viewer.start_media(source)
+        both.play()
         await both.client.wait_frames(2)
         first, second = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
         first.addTrack(VideoStreamTrack())

@@ -1,29 +1,19 @@
-"""Fan-out, late consumers and the merging of key-frame requests."""
+"""The merging of key-frame requests, and what becomes of those that the source cannot grant."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
-from mediacore.media import Packet
-from mediacore.stream.gop_cache import GopCache
-from mediacore.stream.packet_queue import PacketQueue
+import pytest
+
+from mediacore.media_loop import MediaLoop
+from mediacore.stream.packet_tap import PacketTap
 from mediacore.stream.rendition import Rendition
-
-
-def packet(n: int, *, key: bool = False, size: int = 100) -> Packet:
-    return Packet("video", "h264", n.to_bytes(size, "big"), n * 33_333, key, 1, n * 33_333)
-
-
-def numbers(packets: list[Packet]) -> list[int]:
-    return [int.from_bytes(item.data, "big") for item in packets]
-
-
-async def queued(queue: PacketQueue) -> list[Packet]:
-    return [await anext(queue) for _ in range(queue.stats().queued)]
 
 
 class Source:
     """Answers requests for key frames and counts them."""
 
-    def __init__(self, *, can: bool) -> None:
+    def __init__(self, *, can: bool = True) -> None:
         self.can = can
         self.requests = 0
         self.asked = asyncio.Event()
@@ -34,113 +24,122 @@ class Source:
         return self.can
 
 
-async def test_a_late_consumer_gets_the_cached_pictures() -> None:
-    source = Source(can=True)
-    rendition = Rendition(source.request_key_frame, key_frame_interval_s=0.05)
-    for n in range(5):
-        rendition.push(packet(n, key=n in (0, 2)))
-    late = rendition.subscribe(8, replay_bytes=10_000, at_once=False)
-    rendition.push(packet(5))
-    assert numbers(await queued(late)) == [2, 3, 4, 5]
-    assert source.requests == 0
-    await rendition.close()
+@pytest.fixture
+async def loop() -> AsyncIterator[MediaLoop]:
+    loop = MediaLoop()
+    await loop.start([])
+    yield loop
+    await loop.close()
 
 
-async def test_replayed_pictures_have_times_that_let_a_player_catch_up() -> None:
-    gop = GopCache()
-    for n in range(100):
-        gop.add(packet(n, key=n == 0))
-    times = [item.pts_us for item in gop.at_once()]
-    assert times[-1] == 99 * 33_333
-    assert times[-1] - times[0] == 99_000
-    assert times == sorted(set(times))
+def rendition_of(loop: MediaLoop, source: Source, *, key_frame_interval_s: float = 0.05) -> Rendition:
+    return Rendition(
+        loop,
+        "vp8",
+        replay_bytes=10_000,
+        key_frame_interval_s=key_frame_interval_s,
+        on_described=lambda *_: None,
+        request_key_frame=source.request_key_frame,
+    )
 
 
-async def test_too_many_cached_bytes_ask_for_a_key_frame_instead() -> None:
-    source = Source(can=True)
-    rendition = Rendition(source.request_key_frame, key_frame_interval_s=0.05)
-    for n in range(5):
-        rendition.push(packet(n, key=n == 0))
-    late = rendition.subscribe(8, replay_bytes=400, at_once=True)
-    await asyncio.wait_for(source.asked.wait(), 5)
-    rendition.push(packet(5))
-    rendition.push(packet(6, key=True))
-    assert numbers(await queued(late)) == [6]
-    await rendition.close()
+async def push(rendition: Rendition, loop: MediaLoop, *, key: bool) -> None:
+    """Pushes a packet and waits until the loop has it."""
+    before = rendition.figures()["units"]
+    loop.native.push(rendition.id, bytes([not key, 0]), pts_us=int(before) * 33_333, is_key=key)
+    async with asyncio.timeout(5):
+        while rendition.figures()["units"] == before:
+            await asyncio.sleep(0.001)  # it tells of no single unit
 
 
-async def test_a_source_without_key_frames_on_request_replays_after_all() -> None:
-    source = Source(can=False)
-    rendition = Rendition(source.request_key_frame, key_frame_interval_s=0.05)
-    for n in range(5):
-        rendition.push(packet(n, key=n == 0))
-    late = rendition.subscribe(8, replay_bytes=400, at_once=True)
-    first = await asyncio.wait_for(anext(late), 5)
-    assert numbers([first, *await queued(late)]) == [0, 1, 2, 3, 4]
-    await rendition.close()
-
-
-async def test_requests_for_key_frames_are_merged() -> None:
-    source = Source(can=True)
-    rendition = Rendition(source.request_key_frame, key_frame_interval_s=30)
-    rendition.push(packet(0, key=True))
+async def test_requests_for_key_frames_are_merged(loop: MediaLoop) -> None:
+    source = Source()
+    rendition = rendition_of(loop, source, key_frame_interval_s=30)
+    await push(rendition, loop, key=True)
     for _ in range(50):
-        rendition.want_key_frame()
+        rendition.key_frame_wanted()
     await asyncio.wait_for(source.asked.wait(), 5)
     for _ in range(50):
-        rendition.want_key_frame()
+        rendition.key_frame_wanted()
     await asyncio.sleep(0.02)  # the second request waits for the interval: nothing else would show that
     assert source.requests == rendition.key_frame_requests == 1
     await rendition.close()
 
 
-def test_a_group_of_pictures_above_the_limit_is_given_up_as_a_whole() -> None:
-    gop = GopCache(max_bytes=450)
-    for n in range(10):
-        gop.add(packet(n, key=n == 0))
-    assert gop.bytes == 0
-    assert gop.packets() == []
-    gop.add(packet(10, key=True))
-    assert numbers(gop.packets()) == [10]
-
-
-async def test_a_request_after_a_key_frame_is_not_answered_by_that_one() -> None:
+async def test_a_request_after_a_key_frame_is_not_answered_by_that_one(loop: MediaLoop) -> None:
     """It was merged with an older request, which the key frame had answered: a consumer waited for nothing."""
-    source = Source(can=True)
-    rendition = Rendition(source.request_key_frame, key_frame_interval_s=0.05)
-    rendition.push(packet(0, key=True))
-    rendition.want_key_frame()
+    source = Source()
+    rendition = rendition_of(loop, source)
+    await push(rendition, loop, key=True)
+    rendition.key_frame_wanted()
     await asyncio.wait_for(source.asked.wait(), 5)
     source.asked.clear()
-    rendition.want_key_frame()
+    rendition.key_frame_wanted()
     await asyncio.sleep(0)
-    rendition.push(packet(1, key=True))
-    rendition.want_key_frame()
+    await push(rendition, loop, key=True)
+    rendition.key_frame_wanted()
     await asyncio.wait_for(source.asked.wait(), 5)
     assert source.requests == 2
     await rendition.close()
 
 
-async def test_after_the_end_nothing_is_asked_for() -> None:
+async def test_a_request_that_a_key_frame_answers_meanwhile_does_not_reach_the_source(loop: MediaLoop) -> None:
+    source = Source()
+    rendition = rendition_of(loop, source, key_frame_interval_s=0.2)
+    await push(rendition, loop, key=True)
+    rendition.key_frame_wanted()
+    await asyncio.wait_for(source.asked.wait(), 5)
+    rendition.key_frame_wanted()
+    await push(rendition, loop, key=True)
+    assert rendition._request is not None
+    await asyncio.wait_for(rendition._request, 5)
+    assert source.requests == 1
+    await rendition.close()
+
+
+async def test_a_wish_of_a_consumer_reaches_the_source(loop: MediaLoop) -> None:
+    source = Source()
+    rendition = rendition_of(loop, source)
+    await push(rendition, loop, key=True)
+    with PacketTap(loop, rendition.id, "vp8", capacity=1):
+        await push(rendition, loop, key=False)
+        await push(rendition, loop, key=False)
+        await asyncio.wait_for(source.asked.wait(), 5)
+    await rendition.close()
+
+
+async def test_after_the_end_nothing_is_asked_for(loop: MediaLoop) -> None:
     """A consumer of a stream that had ended left a task behind, which asked a closed source."""
-    source = Source(can=True)
-    rendition = Rendition(source.request_key_frame, key_frame_interval_s=0.05)
-    rendition.push(packet(0, key=True))
+    source = Source()
+    rendition = rendition_of(loop, source)
+    await push(rendition, loop, key=True)
     await rendition.close()
     before = asyncio.all_tasks()
-    queue = rendition.subscribe(8, replay_bytes=0, at_once=True)
-    rendition.want_key_frame()
+    rendition.key_frame_wanted()
     assert asyncio.all_tasks() == before
-    rendition.unsubscribe(queue)
     assert source.requests == 0
+    assert rendition.figures()["units"] == 1, "the last figures stay"
 
 
-async def test_a_queue_that_its_consumer_closed_is_fed_no_more() -> None:
-    source = Source(can=True)
-    rendition = Rendition(source.request_key_frame, key_frame_interval_s=0.05)
-    with rendition.subscribe(8, replay_bytes=0, at_once=True) as queue:
-        assert rendition.consumers == 1
-    assert rendition.consumers == 0
-    rendition.push(packet(0, key=True))
-    assert queue.stats().pushed == 0
+async def test_a_source_that_cannot_is_told_to_the_loop(loop: MediaLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Source(can=False)
+    rendition = rendition_of(loop, source)
+    told: list[int] = []
+
+    class Native:
+        """All but one call go to the real one."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(native, name)
+
+        def key_frame_unavailable(self, id: int) -> None:
+            told.append(id)
+
+    native = loop.native
+    monkeypatch.setattr(loop, "_native", Native())
+    rendition.key_frame_wanted()
+    assert rendition._request is not None
+    await asyncio.wait_for(rendition._request, 5)
+    assert told == [rendition.id]
+    monkeypatch.undo()
     await rendition.close()

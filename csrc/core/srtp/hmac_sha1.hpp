@@ -1,7 +1,7 @@
 // HMAC-SHA1 with one key, for many packets (RFC 2104).
 //
-// Guarantees: the key's two blocks are hashed once; a packet begins with a copy of that state. Up to OpenSSL 3.3 such a
-//   copy takes a small block from the heap, which the next one gives back: two a packet.
+// Guarantees: the key's two blocks are hashed once; a packet begins with a copy of that state. OpenSSL 3.0 makes such a
+//   copy on the heap and frees it with the next one (two small blocks a packet); newer ones copy in place.
 // Memory: views; output is the caller's.
 // Threads: one owner.
 #pragma once

@@ -1,4 +1,5 @@
-#include <utility>
+#include "core/srtp/srtp.hpp"
+
 #include <variant>
 
 #include "core/rtp/byte_order.hpp"
@@ -6,7 +7,6 @@
 #include "core/srtp/packet_index.hpp"
 #include "core/srtp/replay_window.hpp"
 #include "core/srtp/source_table.hpp"
-#include "core/srtp/srtp.hpp"
 #include "core/srtp/transform.hpp"
 
 namespace mediacore::srtp {

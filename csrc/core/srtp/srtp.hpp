@@ -38,6 +38,8 @@ enum class Refusal : std::uint8_t {
 class RtpSealer {
  public:
   explicit RtpSealer(const KeyMaterial& keys);
+  RtpSealer(const RtpSealer&) = delete;
+  RtpSealer& operator=(const RtpSealer&) = delete;
   RtpSealer(RtpSealer&&) noexcept;
   RtpSealer& operator=(RtpSealer&&) noexcept;
   ~RtpSealer();
@@ -60,6 +62,8 @@ class RtpSealer {
 class RtpOpener {
  public:
   explicit RtpOpener(const KeyMaterial& keys);
+  RtpOpener(const RtpOpener&) = delete;
+  RtpOpener& operator=(const RtpOpener&) = delete;
   RtpOpener(RtpOpener&&) noexcept;
   RtpOpener& operator=(RtpOpener&&) noexcept;
   ~RtpOpener();
@@ -77,6 +81,8 @@ class RtcpSealer {
  public:
   // The first packet gets `first_index`; above 0 it continues what another sealer with these keys has begun.
   explicit RtcpSealer(const KeyMaterial& keys, std::uint32_t first_index = 0);
+  RtcpSealer(const RtcpSealer&) = delete;
+  RtcpSealer& operator=(const RtcpSealer&) = delete;
   RtcpSealer(RtcpSealer&&) noexcept;
   RtcpSealer& operator=(RtcpSealer&&) noexcept;
   ~RtcpSealer();
@@ -94,6 +100,8 @@ class RtcpSealer {
 class RtcpOpener {
  public:
   explicit RtcpOpener(const KeyMaterial& keys);
+  RtcpOpener(const RtcpOpener&) = delete;
+  RtcpOpener& operator=(const RtcpOpener&) = delete;
   RtcpOpener(RtcpOpener&&) noexcept;
   RtcpOpener& operator=(RtcpOpener&&) noexcept;
   ~RtcpOpener();

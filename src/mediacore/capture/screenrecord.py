@@ -1,11 +1,12 @@
 """The source ``screenrecord``: the device's own encoder, its H.264 read from the program's standard output.
 
 The program has habits that this source hides: SPS and PPS come once (they are put before every key frame), a key frame
-comes every 10 s only, it ends after 180 s, and it does not follow a rotation. The answer to all of them is the same:
-a second process is started, and the source switches at its first key frame, without a gap (make before break).
+comes every 10 s only, it ends after 180 s, and it does not follow a rotation. The answer to all of them is the same: a
+second process is started, and the media loop switches to it at its first key frame, without a gap (make before break).
 A static screen gives no picture at all, and none is invented.
 
 Two runs exist at most: the current one, whose pictures are handed on, and the next one, which waits for its key frame.
+Their sockets belong to the media loop: what is decided here is when a process is started, and which.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -28,16 +30,16 @@ from mediacore.capture.display import (
 from mediacore.capture.shell_control import ShellControl
 from mediacore.capture.source import SourceStats
 from mediacore.control.mapping import PictureMapping
-from mediacore.errors import AdbError, CaptureError, DeviceDisconnectedError, DeviceError, MediacoreError
-from mediacore.h264 import AccessUnit, BurstFlush, ParameterSets
-from mediacore.media import Applied, DropCause, Packet, StreamDescription, Target, Unsupported
+from mediacore.errors import AdbError, CaptureError, DeviceDisconnectedError, DeviceError, LimitError, MediacoreError
+from mediacore.media import Applied, DropCause, StreamDescription, Target, Unsupported
 from mediacore.media_loop import monotonic_us
 from mediacore.settings import BITRATE_BPS, SIZE_PX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mediacore.adb.client import AdbClient
-    from mediacore.capture.source import PacketSink
-    from mediacore.media_loop import MediaLoop, SourceReader
+    from mediacore.media_loop import MediaLoop
     from mediacore.settings import StreamSettings
 
 log = logging.getLogger(__name__)
@@ -51,49 +53,46 @@ RETRY_S = (0.1, 0.3, 0.6, 1.0, 1.0)
 when they are used up, the source ends with the last error."""
 STEADY_RUN_US = 2_000_000
 """A run that ends sooner is a failure, whatever it gave; one that lasted so long starts their count anew."""
+DROPS = {
+    "before_key": DropCause.BEFORE_KEY_FRAME,
+    "corrupt": DropCause.CORRUPT,
+    "oversize": DropCause.OVERSIZE,
+    "superseded": DropCause.SUPERSEDED,
+}
+"""The media loop's figures of a source that are access units it did not hand on."""
 
 
 class _Run:
-    """One process of screenrecord: makes packets of its access units."""
+    """One process of screenrecord, and the media loop's source that reads it."""
 
     def __init__(self, source: ScreenRecord, *, rotation: int, limited: bool, version: int) -> None:
         self._source = source
-        self._parameter_sets = ParameterSets()
         self.rotation = rotation
         self.version = version
         self.limited = limited
         self.started_us = monotonic_us()
-        self.reader: SourceReader | None = None
-        self.has_key_frame = False
-        self.units = 0
+        self.id = 0
+        """The media loop's; 0 before there is one."""
 
     @property
     def lasted(self) -> bool:
         """True if it was no failure, should it end now."""
         return monotonic_us() - self.started_us > STEADY_RUN_US
 
-    @property
-    def last_words(self) -> str:
-        """What it wrote if that was no H.264 but text: an error message."""
-        text = " ".join(self.reader.head.decode(errors="replace").split()) if self.reader and not self.units else ""
-        return text if text.isprintable() else ""
-
-    def unit(self, unit: AccessUnit, received_us: int) -> None:
-        self.units += 1
-        data = self._parameter_sets.complete(unit)
-        self.has_key_frame = self.has_key_frame or (unit.is_random_access and unit.sps is not None)
-        self._source.take(self, unit, data, received_us)
+    def current(self, epoch: int) -> None:
+        self._source.run_took_over(self, epoch)
 
     def damaged(self) -> None:
-        self._source.repair(self)
+        self._source.run_is_damaged(self)
 
-    def ended(self, error: OSError | None) -> None:
-        self._source.run_ended(self, error)
+    def ended(self, error_number: int, head: bytes, reason: str) -> None:
+        self._source.run_ended(self, head, os.strerror(error_number) if error_number else reason)
 
-    def close(self) -> None:
-        reader, self.reader = self.reader, None  # they hold each other, and a reader has a large buffer
-        if reader is not None:
-            reader.close()
+
+def _words(head: bytes) -> str:
+    """What a program wrote instead of H.264, if that is text: an error message."""
+    text = " ".join(head.decode(errors="replace").split())
+    return text if text.isprintable() else ""
 
 
 def _encodable(side: int) -> int:
@@ -104,22 +103,28 @@ class ScreenRecord:
     """Captures one device through ``screenrecord``; see the module's text."""
 
     kind = "screenrecord"
+    codec = "h264"
+    has_audio = False
+    key_frames_on_request = True
+    push = None
 
     def __init__(self, adb: AdbClient, serial: str, settings: StreamSettings) -> None:
         self._adb = adb
         self._serial = serial
         self._bitrate_bps = settings.bitrate_bps
         self._size = settings.size
-        self._flush = BurstFlush(idle_us=settings.idle_flush_us)
+        self._idle_us = settings.idle_flush_us
         self._rotation_poll_s = settings.rotation_poll_s
         self._shell = PersistentShell(adb, serial)
         self._control: ShellControl | None = None
         self._display: Display | None = None
         self._description: StreamDescription | None = None
         self._loop: MediaLoop | None = None
-        self._sink: PacketSink | None = None
+        self._rendition = 0
+        self._on_end: Callable[[MediacoreError | None], None] | None = None
         self._current: _Run | None = None
         self._next: _Run | None = None
+        self._newest: _Run | None = None  # the one started last; it may have ended, and is kept for what it has learnt
         self._next_wanted = asyncio.Event()
         self._version = 0  # of what the next run is to be like
         self._unlimited = False
@@ -127,10 +132,7 @@ class ScreenRecord:
         self._tasks: list[asyncio.Task[None]] = []
         self._failures = 0
         self._runs = 0
-        self._wrong_flushes = 0
-        self._dropped: Counter[DropCause] = Counter()
-        self._epoch = 0
-        self._last_pts_us = 0
+        self._retired: Counter[str] = Counter()  # figures of the runs that have ended
 
     @property
     def description(self) -> StreamDescription | None:
@@ -142,14 +144,18 @@ class ScreenRecord:
         """Input, through ``input`` commands in a shell that stays open."""
         return self._control
 
-    async def open(self, loop: MediaLoop, sink: PacketSink) -> None:
+    async def open(
+        self, loop: MediaLoop, rendition: int, audio: int, on_end: Callable[[MediacoreError | None], None]
+    ) -> None:
         """Start the first process. Raises a ``DeviceError`` or ``AdbError`` if the device cannot be used."""
+        del audio
         self._loop = loop
+        self._rendition = rendition
         try:
             self._display = await read_display(self._shell, self._serial)
             sdk = await read_sdk(self._shell)
             self._control = ShellControl(self._adb, self._serial, sdk=sdk, mapping=self._mapping)
-            self._sink = sink
+            self._on_end = on_end
             self._next = await self._start_run()
         except BaseException:
             await self.close()
@@ -157,9 +163,15 @@ class ScreenRecord:
         for work in (self._keep_running(), self._watch_rotation(), self._watch_time_limit()):
             self._tasks.append(asyncio.create_task(work))
 
+    def described(self, width: int, height: int, profile_level_id: str, epoch: int) -> StreamDescription:
+        """The size is the bit stream's, the rotation that of the display when the run was started."""
+        rotation = self._current.rotation if self._current is not None else 0
+        self._description = StreamDescription(self.codec, width, height, profile_level_id, rotation, epoch)
+        return self._description
+
     async def request_key_frame(self) -> bool:
         """A second process is started, whose first picture is a key frame; requests until then are merged."""
-        if self._sink is None:
+        if self._on_end is None:
             return False
         self._next_wanted.set()
         return True
@@ -181,15 +193,16 @@ class ScreenRecord:
 
     async def close(self) -> None:
         """Stop the processes and close their sockets."""
-        self._sink = None
-        for run in (self._current, self._next):
-            if run is not None:
-                run.close()
-        self._current = self._next = None
+        self._on_end = None
+        runs = {run.id for run in (self._current, self._next, self._newest) if run is not None}
+        self._current = self._next = self._newest = None
         async with contextlib.AsyncExitStack() as rest:  # which is freed even if this is cancelled
             rest.push_async_callback(self._shell.close)
             if self._control is not None:
                 rest.push_async_callback(self._control.close)
+            if self._loop is not None:
+                for run in runs:
+                    rest.push_async_callback(self._loop.remove, run)
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -197,40 +210,37 @@ class ScreenRecord:
 
     def stats(self) -> SourceStats:
         """Counts so far."""
-        return SourceStats(max(0, self._runs - 1), self._wrong_flushes, dict(self._dropped))
+        figures = Counter(self._retired)
+        for run in (self._current, self._next):
+            if run is not None:
+                figures.update(self._figures(run))
+        dropped = {cause: figures[name] for name, cause in DROPS.items() if figures[name]}
+        return SourceStats(max(0, self._runs - 1), figures["wrong_flushes"], dropped)
 
-    # ------------------------------------------------------------------------------------ what a run tells
+    # ------------------------------------------------------------------------------------ what the loop tells of a run
 
-    def take(self, run: _Run, unit: AccessUnit, data: bytes | memoryview, received_us: int) -> None:
-        """An access unit of a run. The first key frame of the next run makes it the current one."""
-        if self._sink is None:
-            return
-        if not run.has_key_frame:
-            self._dropped[DropCause.BEFORE_KEY_FRAME] += 1
-            return
-        if run is self._next:
-            self._switch_to(run)
-        if run is not self._current:
-            self._dropped[DropCause.SUPERSEDED] += 1
-            return
-        if unit.is_random_access:
-            self._describe(run, unit)
-        # Arrival is the only time there is; two units of one burst still need different times.
-        pts_us = max(received_us, self._last_pts_us + 1)
-        self._last_pts_us = pts_us
-        self._sink.packet(Packet("video", "h264", data, pts_us, unit.is_random_access, self._epoch, received_us))
+    def run_took_over(self, run: _Run, epoch: int) -> None:
+        """The first key frame of the next run made it the current one; the former ends by itself."""
+        if run is not self._next:
+            return  # it was given up meanwhile
+        if self._current is not None and self._current.lasted:
+            self._failures = 0
+        log.debug("screenrecord on %s: epoch %d", self._serial, epoch)
+        self._current, self._next = run, None
 
-    def repair(self, run: _Run) -> None:
-        """A unit of the run was cut by a flush that came too early: only a key frame heals that."""
-        self._wrong_flushes += 1
+    def run_is_damaged(self, run: _Run) -> None:
+        """A unit of the run was cut by a flush that came too early, or passed a limit: only a key frame heals that."""
         if run is self._current:
             self._next_wanted.set()
 
-    def run_ended(self, run: _Run, error: OSError | None) -> None:
-        """A process ended: at its limit, by itself, or because the device went away."""
-        self._last_words = run.last_words
-        run.close()
-        log.info("screenrecord on %s ended after %d units %s", self._serial, run.units, error or self._last_words)
+    def run_ended(self, run: _Run, head: bytes, why: str) -> None:
+        """A process ended: at its limit, by itself, because the device went away, or because another took over."""
+        expected = run is not self._current and run is not self._next
+        self._retire(run)
+        if expected:
+            return
+        self._last_words = _words(head)
+        log.info("screenrecord on %s ended: %s %s", self._serial, why, self._last_words)
         self._failures = 0 if run.lasted else self._failures + 1
         if run is self._next:
             self._next = None
@@ -239,31 +249,33 @@ class ScreenRecord:
         if self._next is None:
             self._next_wanted.set()
 
+    def _figures(self, run: _Run) -> dict[str, int]:
+        if self._loop is None or not self._loop.running:
+            return {}
+        try:
+            return self._loop.native.source_figures(run.id)
+        except KeyError:  # it went with its rendition
+            return {}
+
+    def _retire(self, run: _Run) -> None:
+        """Keep the figures of a run that has ended, and let go of it, unless the next one shall learn from it."""
+        self._retired.update(self._figures(run))
+        if run is not self._newest and self._loop is not None:
+            self._loop.discard(run.id)
+
+    def _end_run(self, run: _Run) -> None:
+        """End one that is not wanted any more."""
+        if run is self._newest:
+            self._newest = self._current
+        self._retire(run)
+
     # ------------------------------------------------------------------------------------ runs
-
-    def _switch_to(self, run: _Run) -> None:
-        if self._current is not None:
-            self._current.close()
-            if self._current.lasted:
-                self._failures = 0
-        self._current, self._next = run, None
-        self._epoch += 1
-
-    def _describe(self, run: _Run, unit: AccessUnit) -> None:
-        if unit.sps is None or self._sink is None:
-            return
-        description = StreamDescription(
-            "h264", unit.sps.width, unit.sps.height, unit.sps.profile_level_id, run.rotation, self._epoch
-        )
-        if description != self._description:
-            self._description = description
-            self._sink.described(description)
 
     def _start_over(self) -> None:
         """A run that waits, or is just being started, is one for values that no longer hold: start another instead."""
         self._version += 1
         if self._next is not None:
-            self._next.close()
+            self._end_run(self._next)
             self._next = None
         self._failures = 0
         self._next_wanted.set()
@@ -279,11 +291,15 @@ class ScreenRecord:
     async def _start_run(self) -> _Run:
         assert self._loop is not None
         assert self._display is not None
-        # Two runs overlap: each has its own, with what the one before has learnt of the link.
-        self._flush = self._flush.for_new_stream()
         run = _Run(self, rotation=self._display.rotation, limited=not self._unlimited, version=self._version)
         sock = await self._adb.open_socket(self._serial, f"exec:{self._command(self._display)}")
-        run.reader = self._loop.add_source(sock, run, self._flush)
+        # Two runs overlap: each has its own pauses, and begins with what the one before has learnt of the link.
+        before = self._newest
+        learnt_from = before.id if before is not None else 0
+        run.id = self._loop.add_source(sock, self._rendition, run, idle_us=self._idle_us, learnt_from=learnt_from)
+        self._newest = run
+        if before is not None and before is not self._current and before is not self._next:
+            self._loop.discard(before.id)
         self._runs += 1
         return run
 
@@ -315,15 +331,19 @@ class ScreenRecord:
                     error = DeviceDisconnectedError(self._serial, f"the device is gone: {failure}")
                     self._failures += 1
                     continue
+                except LimitError as failure:
+                    error = failure
+                    self._failures += 1
+                    continue
                 if run.version == self._version:
                     self._next = run
                 else:
-                    run.close()
+                    self._end_run(run)
 
     def _give_up(self, error: MediacoreError) -> None:
-        sink, self._sink = self._sink, None
-        if sink is not None:
-            sink.ended(error)
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(error)
 
     # ------------------------------------------------------------------------------------ looking after it
 

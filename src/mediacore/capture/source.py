@@ -8,25 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from mediacore.media import DropCause, no_drops
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mediacore.control.messages import Message
     from mediacore.errors import MediacoreError
     from mediacore.media import Applied, Packet, StreamDescription, Target, Unsupported
     from mediacore.media_loop import MediaLoop
-
-
-class PacketSink(Protocol):
-    """What takes a source's packets. Called on the loop; must not block."""
-
-    def described(self, description: StreamDescription) -> None:
-        """What the packets that follow are; told before the first packet of a new epoch or size."""
-
-    def packet(self, packet: Packet) -> None:
-        """One access unit, complete and decodable with what came before it in its epoch."""
-
-    def ended(self, error: MediacoreError | None) -> None:
-        """The source gives nothing more: the device is gone, or capture failed for good."""
 
 
 class Control(Protocol):
@@ -52,11 +39,30 @@ class SourceStats:
 
 
 class Source(Protocol):
-    """Turns a device, or a file, into packets."""
+    """Fills one rendition of the media loop from a device, a file or a publisher.
+
+    It gives the loop sockets, or pushes packets ahead of their time: no packet waits for Python.
+    """
 
     @property
     def kind(self) -> str:
-        """``screenrecord`` or ``recording``."""
+        """``screenrecord``, ``recording`` or ``publish``."""
+
+    @property
+    def codec(self) -> str:
+        """``h264``, ``vp8``, ``vp9`` or ``av1``."""
+
+    @property
+    def has_audio(self) -> bool:
+        """True if it gives sound as well, as Opus."""
+
+    @property
+    def key_frames_on_request(self) -> bool:
+        """False if ``request_key_frame`` never succeeds: late viewers live on what is cached then."""
+
+    @property
+    def push(self) -> Callable[[Packet], None] | None:
+        """Takes packets from outside, if that is where this source gets them."""
 
     @property
     def description(self) -> StreamDescription | None:
@@ -66,8 +72,17 @@ class Source(Protocol):
     def control(self) -> Control | None:
         """The way back to the device, if there is one."""
 
-    async def open(self, loop: MediaLoop, sink: PacketSink) -> None:
-        """Start; returns when the device has accepted. Pictures may come later: a static screen gives none."""
+    async def open(
+        self, loop: MediaLoop, rendition: int, audio: int, on_end: Callable[[MediacoreError | None], None]
+    ) -> None:
+        """Start; returns when the device has accepted. Pictures may come later: a static screen gives none.
+
+        ``audio`` is a second rendition for sound, 0 if there is none. ``on_end`` is called on the asyncio loop, once,
+        when the source gives nothing more: the device is gone, or capture failed for good.
+        """
+
+    def described(self, width: int, height: int, profile_level_id: str, epoch: int) -> StreamDescription:
+        """The loop has found out what the pictures of an epoch are; gives the whole description, to be kept."""
 
     async def request_key_frame(self) -> bool:
         """Ask for a key frame soon. False if this source cannot give one before its time."""
@@ -76,7 +91,7 @@ class Source(Protocol):
         """Follow a new target as well as the source can."""
 
     async def close(self) -> None:
-        """Stop and free everything; the sink hears nothing more."""
+        """Stop and free everything; ``on_end`` is not called any more."""
 
     def stats(self) -> SourceStats:
         """Counts so far."""

@@ -73,16 +73,12 @@ class ControlChannel:
     Args:
         dtls: the transport.
         on_message: gets each message: ``str`` for text, ``bytes`` for binary.
-        on_heard: called for each packet from the viewer.
     """
 
-    def __init__(
-        self, dtls: RTCDtlsTransport, *, on_message: Callable[[bytes | str], None], on_heard: Callable[[], None]
-    ) -> None:
+    def __init__(self, dtls: RTCDtlsTransport, *, on_message: Callable[[bytes | str], None]) -> None:
         self._dtls = dtls
         self._sctp = RTCSctpTransport(dtls, SCTP_PORT)
         self._on_message = on_message
-        self._on_heard = on_heard
         self._channel: RTCDataChannel | None = None
         self._max_send_bytes = MAX_MESSAGE_BYTES
         self._received = self._sent = self._oversize = self._malformed = self._send_drops = self._refused = 0
@@ -169,7 +165,6 @@ class ControlChannel:
 
     def _guard_packets(self, stock: Callable[..., Any]) -> Callable[..., Any]:
         async def handle_data(data: bytes) -> None:
-            self._on_heard()
             sound = is_sound(data)
             if sound:
                 try:

@@ -12,13 +12,13 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any, Final
 
 from aioice.ice import StunProtocol
+from aioice.turn import TurnClientUdpProtocol, TurnTransport
 from aiortc import (
     RTCCertificate,
     RTCDtlsTransport,
     RTCIceGatherer,
     RTCIceTransport,
     RTCRtpReceiver,
-    RTCRtpSender,
     RTCSctpTransport,
 )
 
@@ -27,6 +27,8 @@ from mediacore.errors import DependencyMismatchError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aioice import Connection
+
 VERSIONS: Final = {"aiortc": "1.16", "aioice": "0.13"}
 """The releases that the names below were read in."""
 
@@ -34,8 +36,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     # the ICE connection behind a gatherer
     "RTCIceGatherer": ("_connection",),
     "Connection": (
-        "get_component_candidates",  # replaced: which addresses are gathered
-        "check_incoming",  # replaced: authenticated checks show that the viewer is there
+        "get_component_candidates",  # replaced: the sockets are the media loop's
+        "check_incoming",  # replaced: bounds the addresses that are learnt
         "data_received",  # replaced: bounds what waits for DTLS
         "build_request",  # a check of our own
         "_nominated",  # the pair in use
@@ -43,22 +45,18 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
         "_queue",  # datagrams that wait for DTLS
     ),
     "StunProtocol": (
+        "connection_made",
+        "datagram_received",
+        "connection_lost",
         "request",
         "transport",
-        "pause_writing",  # replaced: the socket's buffer is full
-        "resume_writing",  # replaced
+        "local_candidate",
     ),
     "RTCDtlsTransport": (
         "_set_role",  # be the server
+        "_ssl",  # the keys for SRTP
         "_task",  # what reads the transport
         "_send_data",  # replaced: sending on a closed transport is no error
-        "_send_rtp",  # replaced: counts what is sent
-        "_handle_rtcp_data",  # replaced: authenticated RTCP shows that the viewer is there
-    ),
-    "RTCRtpSender": (
-        "_ssrc",
-        "_rtx_ssrc",
-        "_send_keyframe",  # replaced: PLI and FIR go to the source
     ),
     "RTCSctpTransport": (
         "_handle_data",  # replaced: checks packets before they are parsed
@@ -71,6 +69,16 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
         "_srtt",
         "_rttvar",
     ),
+    "TurnClientUdpProtocol": (
+        "connection_made",
+        "datagram_received",
+        "channel_bind",  # replaced: the media loop is told of the channel
+        "delete",  # replaced: bounds the wait for a server that has gone
+        "server",
+        "relayed_address",
+        "mapped_address",
+    ),
+    "TurnTransport": ("_connect",),
     # of the built-in viewer alone
     "RTCRtpReceiver": ("_RTCRtpReceiver__jitter_buffer",),  # replaced: a frame is complete at its marker bit
 }
@@ -83,6 +91,11 @@ def check() -> None:
         DependencyMismatchError: another release is installed, or one of the names is not there.
     """
     _check_once()
+
+
+def ice_connection(gatherer: RTCIceGatherer) -> Connection:
+    """The aioice connection behind a gatherer."""
+    return gatherer._connection
 
 
 def override(target: object, name: str, make: Callable[[Any], Callable[..., Any]]) -> None:
@@ -118,13 +131,15 @@ def _missing() -> list[str]:
         connection = gatherer._connection
         dtls = RTCDtlsTransport(RTCIceTransport(gatherer), [RTCCertificate.generateCertificate()])
         protocol = StunProtocol(connection)
+        turn = TurnClientUdpProtocol(("", 0), username=None, password=None, lifetime=0, channel_refresh_time=0)
         objects = [
             gatherer,
             connection,
             protocol,
             dtls,
-            RTCRtpSender("video", dtls),
             RTCSctpTransport(dtls),
+            turn,
+            TurnTransport(turn),
             RTCRtpReceiver("video", dtls),
         ]
     except (AttributeError, TypeError) as error:

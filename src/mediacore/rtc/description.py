@@ -21,6 +21,18 @@ _SCTP_PROTOCOLS: Final = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP")
 
 
 @dataclass(frozen=True, slots=True)
+class Offered:
+    """What a stream can send."""
+
+    video: str = "H264"
+    """Encoding name of its video: ``H264``, ``VP8``, ``VP9`` or ``AV1``."""
+    profile_level_id: str | None = None
+    """For H.264: profile and level as 6 hexadecimal digits; None if they are not known yet."""
+    audio: bool = False
+    """True if it has Opus audio."""
+
+
+@dataclass(frozen=True, slots=True)
 class Codec:
     """One payload type of an offer."""
 
@@ -40,14 +52,31 @@ class Codec:
 
     @property
     def usable(self) -> bool:
-        """True for H.264 that can carry fragmented NAL units (packetization-mode 1, RFC 6184 section 6.3)."""
-        return self.name == "H264" and self.parameters.get("packetization-mode") == "1"
+        """True if what we send under this name can be received.
+
+        H.264 must allow fragmented NAL units (packetization-mode 1, RFC 6184 section 6.3); VP9 and AV1 must be of
+        profile 0, 8 bits 4:2:0 (RFC 9628 section 6, RTP payload format for AV1 section 7.2.1).
+        """
+        needed = _NEEDED.get(self.name)
+        return needed is not None and all(self.parameters.get(key, default) == value for key, default, value in needed)
 
     def __str__(self) -> str:
-        if self.name != "H264":
-            return self.name
-        mode = self.parameters.get("packetization-mode", "0")
-        return f"H264 {self.profile_level_id} packetization-mode={mode}"
+        if self.name == "H264":
+            mode = self.parameters.get("packetization-mode", "0")
+            return f"H264 {self.profile_level_id} packetization-mode={mode}"
+        if self.name == "VP9":
+            return f"VP9 profile-id={self.parameters.get('profile-id', '0')}"
+        return self.name
+
+
+# Encoding name -> the parameters that count: name, what an absent one means, what is needed.
+_NEEDED: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
+    "H264": (("packetization-mode", "0", "1"),),
+    "VP8": (),
+    "VP9": (("profile-id", "0", "0"),),
+    "AV1": (("profile", "0", "0"),),
+    "OPUS": (),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +99,23 @@ class Section:
     """In the viewer's order of preference."""
     extensions: Mapping[str, int]
     """Header extensions: URI to id."""
+    reduced_rtcp: bool
+    """True if the viewer takes RTCP packets of reduced size (RFC 5506)."""
     sctp_port: int | None
     """Of a data channel section."""
     max_message_bytes: int
     """The longest data channel message that the viewer takes; 0 is any."""
+    ice: tuple[str, str] | None
+    """ICE user name fragment and password, if it has some."""
+    setup: str | None
+    """The DTLS role that the viewer offers: ``auto``, ``client`` or ``server``; None if it offers none."""
+    fingerprints: tuple[RTCDtlsFingerprint, ...]
+    """Of the viewer's certificate; may be empty."""
 
-    @property
-    def can_receive(self) -> bool:
-        """True if video can be sent to it."""
+    def receives(self, kind: str) -> bool:
+        """True if ``video`` or ``audio`` can be sent to it."""
         return (
-            self.kind == "video"
+            self.kind == kind
             and self.usable
             and self.protocol in _RTP_PROTOCOLS
             and self.direction in ("recvonly", "sendrecv")
@@ -104,12 +140,8 @@ class Offer:
 
     sections: tuple[Section, ...]
     """In the offer's order."""
-    ice_ufrag: str
-    """The viewer's ICE user name fragment."""
-    ice_password: str
-    """The viewer's ICE password."""
-    fingerprints: tuple[RTCDtlsFingerprint, ...]
-    """Of the viewer's certificate; all of a supported hash must match."""
+    tagged: Section
+    """The one that the bundle names first: it has what the others leave out (RFC 8843 section 7.2)."""
     candidates: tuple[RTCIceCandidate, ...]
     """UDP addresses that can be checked."""
     hidden_candidates: int
@@ -117,20 +149,29 @@ class Offer:
     dropped_candidates: int
     """Candidates left out because they cannot be used, or are too many."""
 
-    @property
-    def receivers(self) -> tuple[Section, ...]:
-        """The sections that video can be sent to."""
-        return tuple(section for section in self.sections if section.can_receive)
+    def receivers(self, kind: str) -> tuple[Section, ...]:
+        """The sections that ``video`` or ``audio`` can be sent to."""
+        return tuple(section for section in self.sections if section.receives(kind))
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What will be sent to a viewer, and how."""
+class RemoteEnd:
+    """The viewer's end of the connection."""
 
-    offer: Offer
-    """What it answers."""
-    video: Section
-    """The section that gets the video."""
+    ice_ufrag: str
+    """Its ICE user name fragment."""
+    ice_password: str
+    """Its ICE password."""
+    fingerprints: tuple[RTCDtlsFingerprint, ...]
+    """Of its certificate; all of a supported hash must match."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """How video or audio will be sent to a viewer."""
+
+    section: Section
+    """The section that gets it."""
     codec: Codec
     """Its payload type."""
     rtx_payload_type: int | None
@@ -139,12 +180,31 @@ class Plan:
     """The header extensions that will be written: URI to id."""
     feedback: tuple[str, ...]
     """The RTCP feedback that the viewer may send."""
-    data: Section | None
-    """The section of the data channel."""
 
 
 @dataclass(frozen=True, slots=True)
-class Transport:
+class Plan:
+    """What will be sent to a viewer, and how."""
+
+    offer: Offer
+    """What it answers."""
+    video: Track
+    """The video."""
+    audio: Track | None
+    """The audio; None if the stream has none, or the viewer wants none."""
+    data: Section | None
+    """The section of the data channel."""
+    remote: RemoteEnd
+    """The viewer's end of the transport that all of it shares."""
+
+    @property
+    def extensions(self) -> Mapping[str, int]:
+        """The header extensions of the whole bundle, in which an id means one thing only (RFC 8843 section 9.1)."""
+        return {**(self.audio.extensions if self.audio is not None else {}), **self.video.extensions}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalEnd:
     """Our end of the connection, as the answer tells it."""
 
     session_id: int
@@ -163,3 +223,5 @@ class Transport:
     """SSRC of the video."""
     rtx_ssrc: int
     """SSRC of retransmissions."""
+    audio_ssrc: int
+    """SSRC of the audio."""

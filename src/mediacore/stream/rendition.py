@@ -1,145 +1,100 @@
-"""One encoding of a stream and everybody who takes it.
+"""One encoding of a stream: the media loop's rendition, and the requests for key frames of those who take it.
 
-Policy: the source is never held back; a consumer that cannot follow loses pictures (``packet_queue``). Requests for key
-frames are merged: at most one per ``key_frame_interval_s`` reaches the source.
+Policy: the media loop decides who gets a replay and tells when somebody waits for a key frame; requests are merged: at
+most one per ``key_frame_interval_s`` reaches the source. If the source cannot give one, the loop is told so.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import weakref
-from collections import deque
 from typing import TYPE_CHECKING
-
-from mediacore.media import MICROSECONDS, Packet
-from mediacore.media_loop import monotonic_us
-from mediacore.stream.gop_cache import GopCache
-from mediacore.stream.packet_queue import PacketQueue
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mediacore.errors import MediacoreError
-
-log = logging.getLogger(__name__)
-
-RATE_WINDOW_US = 2_000_000
+    from mediacore.media_loop import MediaLoop
 
 
 class Rendition:
-    """The pass-through encoding of one stream."""
+    """Made with the stream, removed with it.
 
-    def __init__(self, request_key_frame: Callable[[], Awaitable[bool]], *, key_frame_interval_s: float) -> None:
-        self._request_key_frame = request_key_frame
+    Args:
+        loop: the media loop.
+        codec: of its packets.
+        replay_bytes: what a late viewer gets of cached pictures at most.
+        beside: the id of one whose viewers take this one too; 0: none.
+        key_frame_interval_s: requests are merged into at most one per this time.
+        on_described: (width, height, profile, epoch), before pictures of a new kind.
+        request_key_frame: asks the source; False if it cannot.
+    """
+
+    def __init__(
+        self,
+        loop: MediaLoop,
+        codec: str,
+        *,
+        replay_bytes: int,
+        beside: int = 0,
+        key_frame_interval_s: float,
+        on_described: Callable[[int, int, str, int], None],
+        request_key_frame: Callable[[], Awaitable[bool]],
+    ) -> None:
+        self._loop = loop
         self._interval_s = key_frame_interval_s
-        self._gop = GopCache()
-        # The consumer owns its queue: one that is dropped without being closed is not fed any more.
-        self._queues: weakref.WeakSet[PacketQueue] = weakref.WeakSet()
-        self._late: weakref.WeakSet[PacketQueue] = weakref.WeakSet()
-        self._window: deque[tuple[int, int]] = deque()
+        self._on_described = on_described
+        self._request_key_frame = request_key_frame
         self._request: asyncio.Task[None] | None = None
         self._last_request_s = -1e9
         self._wanted_after = 0  # key frames that had come when one was last wanted
         self._ended = False
-        self.frames = 0
-        """Access units so far."""
-        self.bytes = 0
-        """Their sizes, summed."""
-        self.key_frames = 0
-        """Key frames so far."""
+        self.codec = codec
+        """Of its packets."""
         self.key_frame_requests = 0
         """Requests that reached the source."""
+        self.id = loop.add_rendition(self, codec=codec, replay_bytes=replay_bytes, beside=beside)
+        """The media loop's; 0 after ``close``."""
+        self._figures: dict[str, int | float] = self.figures()
 
-    @property
-    def consumers(self) -> int:
-        """Queues that are being fed."""
-        return sum(not queue.closed for queue in self._queues)
+    def figures(self) -> dict[str, int | float]:
+        """The media loop's counts and rates; after ``close`` the last ones."""
+        if self.id and self._loop.running:
+            self._figures = self._loop.native.rendition_figures(self.id)
+        return self._figures
 
-    def rates(self) -> tuple[float, float]:
-        """(frames per second, bit/s) over the last two seconds."""
-        self._forget(monotonic_us())
-        seconds = RATE_WINDOW_US / MICROSECONDS
-        return len(self._window) / seconds, sum(size for _, size in self._window) * 8 / seconds
+    def described(self, width: int, height: int, profile_level_id: str, epoch: int, pts_us: int) -> None:
+        """The media loop has found out what the pictures from ``pts_us`` on are."""
+        del pts_us  # the description is told at once
+        self._on_described(width, height, profile_level_id, epoch)
 
-    def push(self, packet: Packet) -> None:
-        """One access unit from the source, to everybody."""
-        self.frames += 1
-        self.bytes += len(packet.data)
-        self.key_frames += packet.is_key
-        now_us = monotonic_us()
-        self._window.append((now_us, len(packet.data)))
-        self._forget(now_us)
-        self._gop.add(packet)
-        if packet.is_key:
-            self._late.clear()
-        for queue in list(self._queues):
-            if queue.closed:
-                self._queues.discard(queue)
-            else:
-                queue.push(packet)
-
-    def subscribe(self, capacity: int, *, replay_bytes: int, at_once: bool) -> PacketQueue:
-        """A queue for a new consumer, which begins with a key frame.
-
-        The cached pictures are given first if they are no more than ``replay_bytes``; otherwise a key frame is asked
-        for, and if the source cannot give one, the cached pictures come all the same. ``at_once`` gives them times that
-        make a player catch up.
-        """
-        queue = PacketQueue(capacity, self.want_key_frame)
-        self._queues.add(queue)
-        if 0 < self._gop.bytes <= replay_bytes:
-            self._replay(queue, at_once=at_once)
-        elif self.frames:
-            if at_once:
-                self._late.add(queue)
-            self.want_key_frame()
-        return queue
-
-    def unsubscribe(self, queue: PacketQueue) -> None:
-        """End a consumer's queue."""
-        self._queues.discard(queue)
-        self._late.discard(queue)
-        queue.close()
-
-    def want_key_frame(self) -> None:
+    def key_frame_wanted(self) -> None:
         """Ask the source for a key frame; merged with other requests. Nothing is asked of a source that has ended."""
-        self._wanted_after = self.key_frames
+        self._wanted_after = int(self.figures()["key_frames"])
         if not self._ended and (self._request is None or self._request.done()):
-            self._request = asyncio.create_task(self._ask())
+            self._request = asyncio.create_task(self._ask(), name="key frame request")
 
-    def end(self, error: MediacoreError | None) -> None:
-        """The source is at its end: so are all consumers."""
+    def end(self) -> None:
+        """The source gives nothing more: it is not asked any more."""
         self._ended = True
-        for queue in list(self._queues):
-            queue.end(error)
-        self._queues.clear()
 
     async def close(self) -> None:
-        """End all consumers and forget pending requests."""
-        self.end(None)
-        if self._request is not None:
-            self._request.cancel()
-            await asyncio.gather(self._request, return_exceptions=True)
+        """Remove it: its taps end, its viewers get nothing more."""
+        self._ended = True
+        self.figures()
+        id, self.id = self.id, 0
+        try:
+            if self._request is not None:
+                self._request.cancel()
+                await asyncio.gather(self._request, return_exceptions=True)
+        finally:
+            if id:
+                await self._loop.remove(id)
 
     async def _ask(self) -> None:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._last_request_s + self._interval_s - loop.time()))
-        if self.key_frames != self._wanted_after:
+        if int(self.figures()["key_frames"]) != self._wanted_after:
             return  # one came while we waited, after the last of those who wanted it
         self._last_request_s = loop.time()
         self.key_frame_requests += 1
-        if await self._request_key_frame():
-            return
-        for queue in list(self._late):
-            if queue.waits_for_key and not queue.closed:
-                self._replay(queue, at_once=True)
-        self._late.clear()
-
-    def _replay(self, queue: PacketQueue, *, at_once: bool) -> None:
-        if self._gop.bytes:
-            queue.replay(self._gop.at_once() if at_once else self._gop.packets())
-
-    def _forget(self, now_us: int) -> None:
-        while self._window and self._window[0][0] < now_us - RATE_WINDOW_US:
-            self._window.popleft()
+        if not await self._request_key_frame() and self.id and self._loop.running:
+            self._loop.native.key_frame_unavailable(self.id)

@@ -27,8 +27,8 @@ from mediacore.control.messages import Touch, TouchAction, encode
 from mediacore.errors import ConnectFailedError, ConnectTimeoutError
 from mediacore.rtc import contract
 from mediacore.rtc.channel import LABEL, PROTOCOL
-from mediacore.rtc.port import IcePort, host_addresses
 from mediacore.testing import barcode
+from mediacore.testing.gathering import gather_everywhere, settle
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -46,8 +46,6 @@ CLOSE_TIMEOUT_S: Final = 5.0
 MAX_SAMPLES: Final = 100_000
 """Latencies that are kept: the last 55 minutes at 30 frames per second."""
 MAX_EVENTS: Final = 1000
-MAX_ADDRESSES: Final = 256
-"""Of the server; each of its network interfaces may have several."""
 
 
 class BuiltInViewer:
@@ -165,7 +163,7 @@ class BuiltInViewer:
         if self._pc is not None:
             pc, self._pc = self._pc, None
             await asyncio.wait({asyncio.ensure_future(pc.close())}, timeout=CLOSE_TIMEOUT_S)
-            await self._port.settle()
+            await settle(self._gatherer)
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait({self._watching})
@@ -176,10 +174,8 @@ class BuiltInViewer:
         configuration = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         self._pc = pc = RTCPeerConnection(configuration)
         transceiver = pc.addTransceiver("video", direction="recvonly")
-        # aioice leaves 127.0.0.1 out; a machine may have nothing else.
-        self._port = IcePort(
-            transceiver.receiver.transport.transport.iceGatherer, host_addresses(), max_addresses=MAX_ADDRESSES
-        )
+        self._gatherer = transceiver.receiver.transport.transport.iceGatherer
+        gather_everywhere(self._gatherer)
         _decode_promptly(transceiver)
         pc.on("track", self._track)
         if self._control:

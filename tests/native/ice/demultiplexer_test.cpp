@@ -3,76 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <string>
 #include <vector>
 
-#include "stun_bytes.hpp"
+#include "two_viewers.hpp"
 
 namespace mediacore::ice {
 namespace {
 
-using testing::Buffer;
-using testing::channel_data;
-using testing::check;
-using testing::id_of;
-using testing::StunBytes;
-
-constexpr ViewerId kAnna = 11;
-constexpr ViewerId kBert = 12;
-
-// 192.0.2.host
-Endpoint v4(std::uint8_t host, std::uint16_t port = 5000, std::uint16_t socket = 0) {
-  return {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, host}, port, socket};
-}
-
-Endpoint v6(std::uint8_t host, std::uint16_t port = 5000, std::uint16_t socket = 1) {
-  return {{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host}, port, socket};
-}
-
-Endpoint with_channel(Endpoint server, std::uint16_t channel) {
-  server.channel = channel;
-  return server;
-}
-
-const Buffer kDtls{22, 254, 253, 0, 0};
-const Buffer kRtcp{0x81, 201, 0, 1, 0, 0, 0, 1, 9, 9, 9, 9};
-const Buffer kRtp{0x80, 96, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7};
-
-class DemultiplexerTest : public ::testing::Test {
- protected:
-  DemultiplexerTest() {
-    EXPECT_TRUE(demux_.add(kAnna, "anna+1", "anna's password 123456"));
-    EXPECT_TRUE(demux_.add(kBert, "bert+1", "bert's password 123456"));
-  }
-
-  Verdict classify(Buffer datagram, const Endpoint& from) {
-    last_ = std::move(datagram);
-    return demux_.classify(last_, from, now_us_);
-  }
-
-  Buffer request_of(ViewerId viewer, bool nominates = false) {
-    const bool is_anna = viewer == kAnna;
-    return check(is_anna ? "anna+1:x" : "bert+1:y", is_anna ? "anna's password 123456" : "bert's password 123456",
-                 ++transaction_, nominates);
-  }
-
-  // Our check of that address, and its answer.
-  Verdict prove(ViewerId viewer, const Endpoint& at) {
-    demux_.note_transaction(viewer, id_of(++transaction_), at, now_us_);
-    return classify(StunBytes(testing::kBindingSuccess, transaction_).bytes(), at);
-  }
-
-  void connect(ViewerId viewer, const Endpoint& at) {
-    classify(request_of(viewer, true), at);
-    EXPECT_TRUE(prove(viewer, at).moved);
-    EXPECT_EQ(demux_.destination(viewer), at);
-  }
-
-  Demultiplexer demux_;
-  Buffer last_;
-  std::int64_t now_us_ = 1'000'000;
-  std::uint32_t transaction_ = 0;
-};
+using namespace testing;  // NOLINT(google-build-using-namespace): the other half of this file
 
 TEST_F(DemultiplexerTest, NamesAndIdsAreTakenOnce) {
   EXPECT_FALSE(demux_.add(kAnna, "carl", "password"));
@@ -119,7 +57,7 @@ TEST_F(DemultiplexerTest, ARequestIsAnsweredForItsAddress) {
 
 TEST_F(DemultiplexerTest, ForgedRequestsAreDropped) {
   EXPECT_EQ(classify(check("anna+1:x", "bert's password 123456", 1, true), v4(1)).kind, Kind::dropped);
-  EXPECT_EQ(classify(StunBytes(testing::kBindingRequest, 1).username("anna+1:x").controlling().bytes(), v4(1)).kind,
+  EXPECT_EQ(classify(StunBytes(kBindingRequest, 1).username("anna+1:x").controlling().bytes(), v4(1)).kind,
             Kind::dropped);
   Buffer changed = request_of(kAnna);
   changed[31] ^= 1;  // in their ufrag
@@ -162,7 +100,7 @@ TEST_F(DemultiplexerTest, WhatIsNothingIsCountedAsMalformed) {
   EXPECT_EQ(demux_.stats().malformed, nothing.size());
   // A client of TURN is somewhere else, and nobody is at port 0.
   const Buffer allocate =
-      StunBytes(testing::kAllocateRequest, 1).username("anna+1:x").integrity("anna's password 123456").bytes();
+      StunBytes(kAllocateRequest, 1).username("anna+1:x").integrity("anna's password 123456").bytes();
   EXPECT_EQ(classify(allocate, v4(1)).kind, Kind::dropped);
   EXPECT_EQ(classify(request_of(kAnna), v4(1, 0)).kind, Kind::dropped);
   EXPECT_EQ(classify(channel_data(0x4000, kDtls), v4(1)).kind, Kind::dropped);
@@ -221,7 +159,7 @@ TEST_F(DemultiplexerTest, MediaFollowsANewPort) {
 TEST_F(DemultiplexerTest, AResponseCountsFromWhereTheRequestWent) {
   classify(request_of(kAnna, true), v4(66));  // as if from a victim's address
   demux_.note_transaction(kAnna, id_of(900), v4(1), now_us_);
-  const Buffer success = StunBytes(testing::kBindingSuccess, 900).bytes();
+  const Buffer success = StunBytes(kBindingSuccess, 900).bytes();
   EXPECT_EQ(classify(success, v4(66)).kind, Kind::dropped);
   EXPECT_EQ(classify(success, v4(1, 5000, 1)).kind, Kind::dropped);
   EXPECT_EQ(demux_.destination(kAnna), std::nullopt);
@@ -234,7 +172,7 @@ TEST_F(DemultiplexerTest, AResponseCountsFromWhereTheRequestWent) {
 TEST_F(DemultiplexerTest, AnErrorResponseGoesUpAndProvesNothing) {
   classify(request_of(kAnna, true), v4(1));
   demux_.note_transaction(kAnna, id_of(900), v4(1), now_us_);
-  const Verdict verdict = classify(StunBytes(testing::kBindingError, 900).bytes(), v4(1));
+  const Verdict verdict = classify(StunBytes(kBindingError, 900).bytes(), v4(1));
   EXPECT_EQ(verdict.kind, Kind::up);
   EXPECT_EQ(verdict.viewer, kAnna);
   EXPECT_FALSE(verdict.authenticated);
@@ -245,9 +183,9 @@ TEST_F(DemultiplexerTest, TransactionsExpire) {
   demux_.note_transaction(kAnna, id_of(900), v4(1), now_us_);
   demux_.note_transaction(kAnna, id_of(901), v4(1), now_us_);
   now_us_ += kTransactionUs - 1;
-  EXPECT_EQ(classify(StunBytes(testing::kBindingSuccess, 900).bytes(), v4(1)).kind, Kind::up);
+  EXPECT_EQ(classify(StunBytes(kBindingSuccess, 900).bytes(), v4(1)).kind, Kind::up);
   now_us_ += 1;
-  EXPECT_EQ(classify(StunBytes(testing::kBindingSuccess, 901).bytes(), v4(1)).kind, Kind::dropped);
+  EXPECT_EQ(classify(StunBytes(kBindingSuccess, 901).bytes(), v4(1)).kind, Kind::dropped);
   EXPECT_EQ(demux_.stats().unknown_transaction, 1U);
 }
 
@@ -257,9 +195,7 @@ TEST_F(DemultiplexerTest, TransactionsAreBounded) {
     demux_.note_transaction(kAnna, id_of(1000 + i), v4(2), now_us_);  // a retransmission: changes nothing
   }
   demux_.note_transaction(kBert, id_of(2000), v4(1), now_us_);
-  const auto answer = [&](std::uint32_t id) {
-    return classify(StunBytes(testing::kBindingSuccess, id).bytes(), v4(1)).kind;
-  };
+  const auto answer = [&](std::uint32_t id) { return classify(StunBytes(kBindingSuccess, id).bytes(), v4(1)).kind; };
   EXPECT_EQ(answer(1000), Kind::dropped);  // the oldest
   EXPECT_EQ(answer(1001), Kind::up);
   EXPECT_EQ(answer(1000 + kMaxTransactions), Kind::up);
@@ -308,7 +244,7 @@ TEST_F(DemultiplexerTest, AnAddressGoesToWhoProvesIt) {
 
 TEST_F(DemultiplexerTest, ARoleConflictIsLeftToPython) {
   const auto request = [&](bool controlled) {
-    StunBytes message(testing::kBindingRequest, ++transaction_);
+    StunBytes message(kBindingRequest, ++transaction_);
     message.username("anna+1:x").priority().use_candidate();
     if (controlled) message.controlled();
     return message.integrity("anna's password 123456").bytes();
@@ -320,16 +256,16 @@ TEST_F(DemultiplexerTest, ARoleConflictIsLeftToPython) {
     EXPECT_TRUE(verdict.authenticated);
     EXPECT_TRUE(verdict.response.empty());
     // Python's answer to it is sent; others were answered here.
-    EXPECT_TRUE(demux_.note_sent(kAnna, StunBytes(testing::kBindingSuccess, transaction_).bytes(), v4(1), now_us_));
+    EXPECT_TRUE(demux_.note_sent(kAnna, StunBytes(kBindingSuccess, transaction_).bytes(), v4(1), now_us_));
   }
   EXPECT_FALSE(prove(kAnna, v4(1)).moved);  // who is controlled nominates nothing
   classify(request_of(kAnna), v4(1));
-  EXPECT_FALSE(demux_.note_sent(kAnna, StunBytes(testing::kBindingSuccess, transaction_).bytes(), v4(1), now_us_));
+  EXPECT_FALSE(demux_.note_sent(kAnna, StunBytes(kBindingSuccess, transaction_).bytes(), v4(1), now_us_));
   EXPECT_EQ(demux_.stats().answered, 1U);
 }
 
 TEST_F(DemultiplexerTest, AnUnknownAttributeIsLeftToPython) {
-  const Buffer request = StunBytes(testing::kBindingRequest, 5)
+  const Buffer request = StunBytes(kBindingRequest, 5)
                              .username("anna+1:x")
                              .controlling()
                              .priority()
@@ -342,11 +278,8 @@ TEST_F(DemultiplexerTest, AnUnknownAttributeIsLeftToPython) {
 }
 
 TEST_F(DemultiplexerTest, WithoutPriorityItIsAnsweredOnly) {
-  const Buffer request = StunBytes(testing::kBindingRequest, 5)
-                             .username("anna+1:x")
-                             .controlling()
-                             .integrity("anna's password 123456")
-                             .bytes();
+  const Buffer request =
+      StunBytes(kBindingRequest, 5).username("anna+1:x").controlling().integrity("anna's password 123456").bytes();
   const Verdict verdict = classify(request, v4(1));
   EXPECT_EQ(verdict.kind, Kind::dropped);
   EXPECT_TRUE(verdict.authenticated);
@@ -378,7 +311,7 @@ TEST_F(DemultiplexerTest, WhatChangesNothingIsNotHandedUp) {
 
 TEST_F(DemultiplexerTest, IndicationsAreCountedOnly) {
   connect(kAnna, v4(1));
-  EXPECT_EQ(classify(StunBytes(testing::kBindingIndication, 1).bytes(), v4(1)).kind, Kind::dropped);
+  EXPECT_EQ(classify(StunBytes(kBindingIndication, 1).bytes(), v4(1)).kind, Kind::dropped);
   EXPECT_EQ(demux_.stats().indications, 1U);
 }
 
@@ -390,24 +323,24 @@ TEST_F(DemultiplexerTest, NothingIsLeftOfARemovedViewer) {
   EXPECT_EQ(demux_.destination(kAnna), std::nullopt);
   EXPECT_EQ(classify(kRtcp, v4(1)).kind, Kind::dropped);
   EXPECT_EQ(classify(request_of(kAnna), v4(1)).kind, Kind::dropped);
-  EXPECT_EQ(classify(StunBytes(testing::kBindingSuccess, 900).bytes(), v4(1)).kind, Kind::dropped);
+  EXPECT_EQ(classify(StunBytes(kBindingSuccess, 900).bytes(), v4(1)).kind, Kind::dropped);
   EXPECT_EQ(demux_.stats().unknown_ufrag, 1U);
   EXPECT_EQ(demux_.stats().unknown_transaction, 1U);
   // Commands for it do nothing.
   demux_.note_transaction(kAnna, id_of(901), v4(1), now_us_);
   demux_.set_handing_up(kAnna, true);
   EXPECT_FALSE(demux_.add_relay(kAnna, v4(9)));
-  EXPECT_EQ(classify(StunBytes(testing::kBindingSuccess, 901).bytes(), v4(1)).kind, Kind::dropped);
+  EXPECT_EQ(classify(StunBytes(kBindingSuccess, 901).bytes(), v4(1)).kind, Kind::dropped);
 }
 
 TEST_F(DemultiplexerTest, SentRequestsAreNoted) {
-  EXPECT_TRUE(demux_.note_sent(kAnna, StunBytes(testing::kBindingRequest, 900).bytes(), v4(1), now_us_));
+  EXPECT_TRUE(demux_.note_sent(kAnna, StunBytes(kBindingRequest, 900).bytes(), v4(1), now_us_));
   EXPECT_TRUE(demux_.note_sent(kAnna, kDtls, v4(1), now_us_));
-  EXPECT_TRUE(demux_.note_sent(kAnna, StunBytes(testing::kBindingError, 901).bytes(), v4(1), now_us_));
+  EXPECT_TRUE(demux_.note_sent(kAnna, StunBytes(kBindingError, 901).bytes(), v4(1), now_us_));
   EXPECT_TRUE(demux_.note_sent(kAnna, {}, v4(1), now_us_));
-  EXPECT_TRUE(demux_.note_sent(99, StunBytes(testing::kBindingSuccess, 901).bytes(), v4(1), now_us_));
-  EXPECT_EQ(classify(StunBytes(testing::kBindingSuccess, 900).bytes(), v4(1)).viewer, kAnna);
-  EXPECT_EQ(classify(StunBytes(testing::kBindingSuccess, 901).bytes(), v4(1)).kind, Kind::dropped);
+  EXPECT_TRUE(demux_.note_sent(99, StunBytes(kBindingSuccess, 901).bytes(), v4(1), now_us_));
+  EXPECT_EQ(classify(StunBytes(kBindingSuccess, 900).bytes(), v4(1)).viewer, kAnna);
+  EXPECT_EQ(classify(StunBytes(kBindingSuccess, 901).bytes(), v4(1)).kind, Kind::dropped);
 }
 
 TEST_F(DemultiplexerTest, AFloodLeavesEverythingAsItWas) {
@@ -418,7 +351,7 @@ TEST_F(DemultiplexerTest, AFloodLeavesEverythingAsItWas) {
     const Endpoint from = v4(static_cast<std::uint8_t>(i), static_cast<std::uint16_t>(10'000 + i));
     classify(check("nobody:x", "p", i, true), from);
     classify(check("anna+1:x", "p", i, true), from);
-    classify(StunBytes(testing::kBindingSuccess, 0xf0000000 + i).bytes(), from);
+    classify(StunBytes(kBindingSuccess, 0xf0000000 + i).bytes(), from);
     classify(kDtls, from);
     classify(Buffer(30, 200), from);
   }
@@ -432,155 +365,6 @@ TEST_F(DemultiplexerTest, AFloodLeavesEverythingAsItWas) {
   EXPECT_EQ(after.answered, before.answered);
   EXPECT_EQ(demux_.destination(kAnna), v4(1));
   EXPECT_EQ(classify(kRtcp, v4(1)).viewer, kAnna);
-}
-
-// A TURN server at 192.0.2.250:3478, reached from a socket of Anna's own.
-class DemultiplexerRelay : public DemultiplexerTest {
- protected:
-  DemultiplexerRelay() {
-    EXPECT_TRUE(demux_.dedicate_socket(kAnna, kSocket));
-    EXPECT_TRUE(demux_.add_relay(kAnna, kServer));
-    EXPECT_TRUE(demux_.bind_channel(kAnna, with_channel(kServer, kChannel), kPeer));
-  }
-
-  Buffer in_channel(const Buffer& payload) { return channel_data(kChannel, payload); }
-
-  static constexpr std::uint16_t kSocket = 40;
-  static constexpr std::uint16_t kChannel = 0x4001;
-  const Endpoint kServer = v4(250, 3478, kSocket);
-  const Endpoint kPeer = v4(9, 0x1234);
-};
-
-TEST_F(DemultiplexerRelay, APeersChecksAreAnsweredThroughTheChannel) {
-  const Verdict verdict = classify(in_channel(request_of(kAnna, true)), kServer);
-  EXPECT_EQ(verdict.kind, Kind::up);
-  EXPECT_EQ(verdict.viewer, kAnna);
-  EXPECT_TRUE(verdict.authenticated);
-  EXPECT_EQ(verdict.from, with_channel(kServer, kChannel));
-  EXPECT_EQ(verdict.payload.data(), last_.data() + 4);
-  EXPECT_EQ(verdict.payload.size(), last_.size() - 4);
-  // The peer's address, not the server's.
-  EXPECT_EQ(rtp::load_be<2>(&verdict.response[26]) ^ 0x2112U, 0x1234U);
-
-  // Our check through the channel.
-  EXPECT_TRUE(demux_.note_sent(kAnna, in_channel(StunBytes(testing::kBindingRequest, 900).bytes()), kServer, now_us_));
-  const Verdict answered = classify(in_channel(StunBytes(testing::kBindingSuccess, 900).bytes()), kServer);
-  EXPECT_TRUE(answered.moved);
-  EXPECT_EQ(demux_.destination(kAnna), with_channel(kServer, kChannel));
-  EXPECT_EQ(classify(in_channel(kDtls), kServer).kind, Kind::up);
-  EXPECT_EQ(classify(in_channel(kRtcp), kServer).kind, Kind::rtcp);
-  EXPECT_EQ(classify(in_channel(kRtcp), kServer).payload.size(), kRtcp.size());
-}
-
-TEST_F(DemultiplexerRelay, AnswersOfPythonInTheChannelAreSwallowedToo) {
-  classify(in_channel(request_of(kAnna)), kServer);
-  EXPECT_FALSE(
-      demux_.note_sent(kAnna, in_channel(StunBytes(testing::kBindingSuccess, transaction_).bytes()), kServer, now_us_));
-}
-
-TEST_F(DemultiplexerRelay, ChannelDataMayBePadded) {
-  Buffer padded = in_channel(kDtls);
-  padded.resize(padded.size() + 3);
-  classify(in_channel(request_of(kAnna)), kServer);
-  EXPECT_EQ(classify(padded, kServer).payload.size(), kDtls.size());
-  padded = in_channel(StunBytes(testing::kBindingRequest, 900).bytes());
-  padded.resize(padded.size() + 4);
-  EXPECT_TRUE(demux_.note_sent(kAnna, padded, kServer, now_us_));
-  EXPECT_EQ(classify(in_channel(StunBytes(testing::kBindingSuccess, 900).bytes()), kServer).viewer, kAnna);
-  Buffer cut = in_channel(kDtls);
-  cut.pop_back();
-  EXPECT_EQ(classify(cut, kServer).kind, Kind::dropped);
-}
-
-TEST_F(DemultiplexerRelay, TheServersOwnMessagesGoUp) {
-  demux_.note_transaction(kAnna, id_of(900), kServer, now_us_);
-  const Verdict allocated = classify(StunBytes(testing::kAllocateSuccess, 900).bytes(), kServer);
-  EXPECT_EQ(allocated.kind, Kind::up);
-  EXPECT_EQ(allocated.viewer, kAnna);
-  EXPECT_FALSE(allocated.authenticated);
-  EXPECT_EQ(classify(StunBytes(testing::kAllocateSuccess, 900).bytes(), kServer).kind, Kind::dropped);
-  EXPECT_EQ(classify(StunBytes(testing::kDataIndication, 1).bytes(), kServer).kind, Kind::up);
-  EXPECT_EQ(classify(StunBytes(testing::kBindingIndication, 1).bytes(), kServer).kind, Kind::dropped);
-  EXPECT_EQ(classify(request_of(kAnna), kServer).kind, Kind::dropped);
-  EXPECT_EQ(classify(kDtls, kServer).kind, Kind::dropped);
-  // A channel that Python has not told yet.
-  const Verdict unbound = classify(channel_data(0x4002, kDtls), kServer);
-  EXPECT_EQ(unbound.kind, Kind::up);
-  EXPECT_EQ(unbound.viewer, kAnna);
-  EXPECT_EQ(unbound.from, kServer);
-}
-
-TEST_F(DemultiplexerRelay, AChannelLeadsToItsViewerOnly) {
-  EXPECT_EQ(classify(in_channel(request_of(kBert, true)), kServer).kind, Kind::dropped);
-  EXPECT_EQ(demux_.stats().unknown_ufrag, 1U);
-  EXPECT_EQ(classify(in_channel(kDtls), kServer).kind, Kind::dropped);
-  EXPECT_EQ(demux_.stats().unknown_address, 1U);
-}
-
-TEST_F(DemultiplexerRelay, NobodyElseIsHeardOnItsSocket) {
-  const Endpoint other = v4(1, 5000, kSocket);
-  EXPECT_EQ(classify(request_of(kAnna), other).kind, Kind::dropped);
-  EXPECT_EQ(classify(request_of(kBert), other).kind, Kind::dropped);
-  EXPECT_EQ(demux_.stats().unknown_address, 2U);
-  EXPECT_FALSE(demux_.dedicate_socket(kBert, kSocket));
-  EXPECT_FALSE(demux_.add_relay(kBert, v4(251, 3478, kSocket)));
-}
-
-TEST_F(DemultiplexerRelay, OneServerIsOneViewersOnASocket) {
-  EXPECT_TRUE(demux_.add_relay(kAnna, v4(250, 3478)));
-  EXPECT_TRUE(demux_.add_relay(kAnna, v4(250, 3478)));
-  EXPECT_FALSE(demux_.add_relay(kBert, v4(250, 3478)));
-  EXPECT_TRUE(demux_.add_relay(kBert, v4(250, 3478, 1)));
-  EXPECT_FALSE(demux_.bind_channel(kBert, with_channel(v4(250, 3478), kChannel), kPeer));
-  // The same channel number on Bert's own socket is another channel.
-  EXPECT_TRUE(demux_.bind_channel(kBert, with_channel(v4(250, 3478, 1), kChannel), kPeer));
-  EXPECT_EQ(classify(in_channel(request_of(kBert)), v4(250, 3478, 1)).viewer, kBert);
-}
-
-TEST_F(DemultiplexerRelay, RelaysAndChannelsAreBounded) {
-  for (std::uint16_t i = 1; i < kMaxRelays; ++i) {
-    const auto port = static_cast<std::uint16_t>(4000 + i);
-    EXPECT_TRUE(demux_.add_relay(kAnna, v4(250, port, kSocket)));
-  }
-  EXPECT_FALSE(demux_.add_relay(kAnna, v4(250, 5000, kSocket)));
-  for (const std::uint16_t number : std::to_array<std::uint16_t>({0, 1, 0x3fff, 0x5000, 0xffff})) {
-    EXPECT_FALSE(demux_.bind_channel(kAnna, with_channel(kServer, number), kPeer)) << number;
-  }
-  for (std::uint16_t i = 1; i < kMaxChannels; ++i) {
-    EXPECT_TRUE(demux_.bind_channel(kAnna, with_channel(kServer, static_cast<std::uint16_t>(kChannel + i)), kPeer));
-  }
-  EXPECT_FALSE(demux_.bind_channel(kAnna, with_channel(kServer, 0x4fff), kPeer));
-  // Binding again refreshes, and may name another peer.
-  EXPECT_TRUE(demux_.bind_channel(kAnna, with_channel(kServer, kChannel), v4(9, 0x4321)));
-  const Verdict verdict = classify(in_channel(request_of(kAnna)), kServer);
-  EXPECT_EQ(rtp::load_be<2>(&verdict.response[26]) ^ 0x2112U, 0x4321U);
-}
-
-TEST_F(DemultiplexerRelay, NothingIsLeftOfAReleasedSocket) {
-  classify(in_channel(request_of(kAnna, true)), kServer);
-  EXPECT_TRUE(prove(kAnna, v4(1)).authenticated);  // another address, which stays
-  demux_.note_transaction(kAnna, id_of(900), with_channel(kServer, kChannel), now_us_);
-  classify(in_channel(StunBytes(testing::kBindingSuccess, 900).bytes()), kServer);
-  ASSERT_EQ(demux_.destination(kAnna), with_channel(kServer, kChannel));
-
-  demux_.release_socket(kBert, kSocket);  // not Bert's
-  EXPECT_EQ(classify(in_channel(kDtls), kServer).viewer, kAnna);
-  demux_.release_socket(kAnna, kSocket);
-  EXPECT_EQ(demux_.destination(kAnna), std::nullopt);
-  EXPECT_EQ(classify(in_channel(kDtls), kServer).kind, Kind::dropped);
-  EXPECT_EQ(classify(kDtls, v4(1)).viewer, kAnna);
-  // The number may be used again.
-  EXPECT_TRUE(demux_.dedicate_socket(kBert, kSocket));
-  EXPECT_TRUE(demux_.add_relay(kBert, kServer));
-}
-
-TEST_F(DemultiplexerRelay, NothingIsLeftOfARemovedViewer) {
-  classify(in_channel(request_of(kAnna)), kServer);
-  demux_.remove(kAnna);
-  EXPECT_EQ(classify(in_channel(kDtls), kServer).kind, Kind::dropped);
-  EXPECT_TRUE(demux_.dedicate_socket(kBert, kSocket));
-  EXPECT_TRUE(demux_.add_relay(kBert, kServer));
-  EXPECT_FALSE(demux_.bind_channel(kAnna, with_channel(kServer, kChannel), kPeer));
 }
 
 }  // namespace
