@@ -83,7 +83,10 @@ void Viewer::heard(std::int64_t now_us) noexcept {
 }
 
 void Viewer::poll(egress::Now now, SendBatch& out) {
-  if (!live()) return;
+  if (!live()) {
+    deadline_us_.reset();  // what waits can go nowhere: no time wakes anybody for it
+    return;
+  }
   out.to(*destination_);
   egress_->poll(now, out);
   deadline_us_ = egress_->deadline_us();
