@@ -46,7 +46,8 @@ TEST(EventQueue, WhatRepeatsIsThereOnceWithItsNewestValues) {
 TEST(EventQueue, KeepsTheLastDescriptions) {
   EventQueue queue;
   for (std::uint32_t epoch = 1; epoch <= 20; ++epoch) {
-    queue.post(Description{.rendition = 1, .width = 1, .height = 1, .profile_level_id = "", .epoch = epoch, .pts_us = 0});
+    queue.post(
+        Description{.rendition = 1, .width = 1, .height = 1, .profile_level_id = "", .epoch = epoch, .pts_us = 0});
   }
   const auto events = queue.take();
   ASSERT_EQ(events.size(), EventQueue::kDescriptions);
