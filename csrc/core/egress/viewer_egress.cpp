@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "core/egress/allowance.hpp"
 #include "core/egress/feedback.hpp"
 #include "core/egress/frame_queue.hpp"
 #include "core/egress/history.hpp"
@@ -23,6 +24,8 @@ constexpr std::size_t kOsnBytes = 2;    // RFC 4588 4: the original sequence num
 constexpr std::size_t kMostAudio = 64;  // packets of 20 ms: more than a second is not worth hearing
 constexpr std::int64_t kCaptureTimeIntervalUs = 1'000'000;
 constexpr std::int64_t kReplayStepUs = 1'000;  // between the frames of a replay: shown at once, in order
+// Datagrams: browsers send some ten, and one more with each frame that has lost packets. Their entries cost time.
+constexpr std::uint32_t kMostRtcpPerSecond = 1000;
 constexpr std::int64_t kStuckPauseUs = 1'000;  // after a packet could not leave
 
 std::uint64_t ntp_units(std::int64_t us) noexcept {
@@ -97,6 +100,7 @@ struct ViewerEgress::State {
   ReportWriter report_writer;
   srtp::RtcpOpener rtcp_opener;
   FeedbackReader feedback;
+  Allowance rtcp_allowance{kMostRtcpPerSecond};
   std::optional<std::int64_t> last_capture_time_us;
   bool waits_for_key = true;
   bool wishes_key = false;
@@ -357,6 +361,11 @@ Received ViewerEgress::receive(std::span<std::uint8_t> datagram, Now now) {
   }
   received.authenticated = true;
   state.stats.heard_us = now.us;
+  if (!state.rtcp_allowance.take(now.us)) {
+    ++state.stats.rtcp_limited;
+    received.limited = true;
+    return received;
+  }
   state.retransmissions.advance(state.pacer.rate_bps(), now.us);
   const Heard heard = state.feedback.read(datagram.first(*size), now, state.stats, [&](std::uint16_t sequence_number) {
     state.asked_again(sequence_number, now.us);
