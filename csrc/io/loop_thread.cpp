@@ -29,11 +29,12 @@ LoopThread::~LoopThread() {
 }
 
 void LoopThread::start() {
-  // The thread inherits its creator's mask: no signal is for it.
-  sigset_t all;
+  // The thread inherits its creator's mask: no signal is for it, except those of its own faults.
+  sigset_t blocked;
   sigset_t former;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &former);
+  sigfillset(&blocked);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) sigdelset(&blocked, fault);
+  pthread_sigmask(SIG_SETMASK, &blocked, &former);
   try {
     thread_ = std::thread([this] { run(); });
   } catch (...) {
@@ -146,12 +147,20 @@ void LoopThread::carry_out_commands() {
     try {
       std::visit([this](auto& one) { carry_out(one); }, command);
     } catch (const std::exception& error) {
-      ++figures_.faults;
-      wake_.events.post(Done{.token = 0, .error = error.what()});
+      tell_fault(error.what());
     }
   }
   taken_.clear();
   if (tick_us_ == kNever && !(renditions_.empty() && audience_.empty())) tick_us_ = wake_.now.us + kTickUs;
+}
+
+void LoopThread::tell_fault(const char* what) noexcept {
+  ++figures_.faults;
+  try {
+    wake_.events.post(Done{.token = 0, .error = what});
+  } catch (const std::exception&) {
+    ++figures_.faults;  // the count has to do
+  }
 }
 
 Rendition* LoopThread::rendition(Id id) noexcept {

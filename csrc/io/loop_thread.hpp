@@ -59,6 +59,7 @@ class LoopThread {
   void turn(std::span<const epoll_event> ready);
   void read_sockets(std::span<const epoll_event> ready);
   void carry_out_commands();
+  void tell_fault(const char* what) noexcept;
   void take_due();
   std::int64_t deadline_us() const noexcept;
   void tick();

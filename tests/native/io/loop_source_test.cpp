@@ -306,6 +306,7 @@ TEST_F(LoopTap, DropsTheOldestGroupAndCountsIt) {
   const Id tap = loop.add_tap(rendition, 4, false);
   // Groups of two: the third group does not fit beside the first two.
   for (int i = 0; i < 6; ++i) ASSERT_TRUE(push(rendition, i % 2 == 0 ? key_unit() : delta_unit(1), i % 2 == 0, i));
+  settle();
   const auto units = take(tap, 4);
   ASSERT_EQ(units.size(), 4U);
   EXPECT_EQ(units[0]->pts_us, 2);
