@@ -70,7 +70,7 @@ struct ViewerEgress::State {
     note_queue();
   }
 
-  bool write_audio(Now now, PacketSink& out);
+  bool write_audio(RtpSender& sender, Now now, PacketSink& out);
   bool write_retransmission(Now now, PacketSink& out);
   bool write_video(Now now, PacketSink& out);
   void write_reports(Now now, PacketSink& out);
@@ -106,14 +106,14 @@ struct ViewerEgress::State {
   bool wishes_key = false;
 };
 
-bool ViewerEgress::State::write_audio(Now now, PacketSink& out) {
+bool ViewerEgress::State::write_audio(RtpSender& sender, Now now, PacketSink& out) {
   WaitingFrame& waiting = audio_queue.front();
   const Bytes payload = waiting.frame->payloads[waiting.next];
   PacketFields fields;
-  if (!pacer.allows(Outlet::wire_bytes(*senders.audio, fields, payload.size()))) return false;
+  if (!pacer.allows(Outlet::wire_bytes(sender, fields, payload.size()))) return false;
   if (!waiting.timestamp) waiting.timestamp = audio_time.stamp(waiting.pts_us, false, now.us);
   fields.timestamp = *waiting.timestamp;
-  if (!outlet.write(*senders.audio, fields, {}, payload, now, out)) return false;
+  if (!outlet.write(sender, fields, {}, payload, now, out)) return false;
   audio_queue.advance();
   return true;
 }
@@ -323,7 +323,9 @@ void ViewerEgress::poll(Now now, PacketSink& out) {
   state.pacer.advance(now.us);
   state.write_reports(now, out);
   bool goes_on = true;
-  while (goes_on && !state.audio_queue.empty()) goes_on = state.write_audio(now, out);
+  if (state.senders.audio) {
+    while (goes_on && !state.audio_queue.empty()) goes_on = state.write_audio(*state.senders.audio, now, out);
+  }
   while (goes_on && !state.retransmissions.empty()) goes_on = state.write_retransmission(now, out);
   while (goes_on && !state.video_queue.empty()) goes_on = state.write_video(now, out);
   state.write_reports(now, out);  // the first one goes after the first packet
@@ -334,7 +336,7 @@ std::optional<std::int64_t> ViewerEgress::deadline_us() const noexcept {
   State& state = *state_;
   if (const auto stuck_us = state.outlet.stuck_us()) return *stuck_us + kStuckPauseUs;
   std::optional<std::size_t> next;
-  if (!state.audio_queue.empty()) {
+  if (state.senders.audio && !state.audio_queue.empty()) {
     const WaitingFrame& waiting = state.audio_queue.front();
     next = Outlet::wire_bytes(*state.senders.audio, {}, waiting.frame->payloads[waiting.next].size());
   } else if (!state.retransmissions.empty()) {
