@@ -662,3 +662,29 @@ class OpusDepacketizer:
         """As H264Depacketizer."""
     def stats(self) -> DepacketizerStats:
         """The counts so far."""
+
+@final
+class PictureBlock:
+    """The planes of one picture: a read-only buffer, recycled when nobody holds it."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+def decode_png(data: Buffer, size: tuple[int, int] | None, matrix: str) -> tuple[PictureBlock, int, int, int]:
+    """A PNG as (block, width, height, stride) of I420. PictureError, ValueError."""
+
+def decode_screencap(data: Buffer, size: tuple[int, int] | None, matrix: str) -> tuple[PictureBlock, int, int, int]:
+    """A raw screencap as (block, width, height, stride) of I420. PictureError, ValueError."""
+
+def convert_picture(
+    data: Buffer,
+    width: int,
+    height: int,
+    pixel_format: str,
+    stride: int | None,
+    size: tuple[int, int] | None,
+    matrix: str,
+) -> tuple[PictureBlock, int, int, int]:
+    """Raw pixels as (block, width, height, stride) of I420. PictureError, ValueError."""
+
+def decode_png_rgba(data: Buffer) -> tuple[bytes, int, int]:
+    """A PNG as (R G B A, width, height): for tests. PictureError."""

@@ -1,0 +1,71 @@
+// PNG to I420 in one go: chunks, DEFLATE, filters and colour, the last two a block of rows at a time while the rows are
+// in the cache. The picture as R G B A is never made; it can be had for tests.
+//
+// Guarantees: strict. CRCs, Adler-32, order of chunks, filters and the exact amount of data are right, or there is an
+//   error with its place in the file. After an error the planes hold anything, and are not to be shown.
+//   Alpha is ignored (a screen's is 255), colour profiles too.
+// Policy: limits.hpp, checked before memory is taken; what a file claims to expand to is believed only as far as its
+//   size can hold it.
+// Memory: buffers for the compressed and the decompressed data are kept for the next picture, up to kKeptBytes.
+// Threads: one owner each; many decoders at the same time do not know of each other.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/picture/downscale.hpp"
+#include "core/picture/i420.hpp"
+#include "core/picture/inflater.hpp"
+#include "core/picture/picture_error.hpp"
+#include "core/picture/png_file.hpp"
+#include "core/picture/scratch.hpp"
+
+namespace mediacore::picture {
+
+class PngDecoder {
+ public:
+  // Checks the file and its header, so that the caller can make planes for it. The file must stay until `decode` is
+  // through.
+  Result<Size> open(std::span<const std::uint8_t> file);
+
+  // The picture that was opened. `planes.size` is its size, or smaller within kMaxReduction.
+  std::optional<Error> decode(Matrix matrix, const I420Planes& planes);
+
+  // The same as R G B A, `width * height * 4` bytes.
+  std::optional<Error> decode_rgba(std::span<std::uint8_t> out);
+
+ private:
+  // The rows of one picture or one pass: where they are read from, and what was read until then.
+  struct Rows {
+    std::size_t at = 0;
+    std::uint32_t adler = 1;
+  };
+
+  std::optional<Error> inflate();
+  // `take(const PlacedRow&)` gets each row of pixels, in the file's form.
+  template <class Take>
+  std::optional<Error> unfilter(Size size, Rows& rows, const Take& take);
+  std::optional<Error> interlaced_rgba(std::span<std::uint8_t> out);
+  std::optional<Error> check_adler(std::uint32_t adler) const;
+  std::optional<Error> write_rows(Matrix matrix, const I420Planes& planes);
+  std::optional<Error> write_expanded(Matrix matrix, const I420Planes& planes);
+  std::optional<Error> write_interlaced(Matrix matrix, const I420Planes& planes);
+
+  // What a decoder holds on to between pictures: more than the largest usual display takes.
+  static constexpr std::size_t kKeptBytes = std::size_t{64} << 20;
+
+  PngFile file_;
+  Inflater inflater_;
+  std::size_t adler_offset_ = 0;
+  Scratch filtered_;
+  std::span<std::uint8_t> residuals_;  // in it
+  Scratch ring_;
+  Scratch expanded_;
+  std::vector<std::uint8_t> zeros_;
+  Downscale downscale_;
+};
+
+}  // namespace mediacore::picture
