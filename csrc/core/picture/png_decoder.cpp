@@ -11,13 +11,25 @@
 namespace mediacore::picture {
 namespace {
 
-// Even, so that the two rows of a chroma row come in one block. Two blocks of a screen's rows fit into the second-level
-// cache.
-constexpr std::size_t kBlockRows = 16;
 constexpr std::size_t kRgbaBytes = 4;
 
 std::uint32_t big_endian(const std::uint8_t* at) noexcept {
   return (std::uint32_t{at[0]} << 24) | (std::uint32_t{at[1]} << 16) | (std::uint32_t{at[2]} << 8) | at[3];
+}
+
+constexpr std::uint32_t kAdlerModulus = 65521;
+
+// The Adler-32 (RFC 1950, 9) after a row of the filter "up" and nothing but zeros: no need to read them again.
+std::uint32_t adler_of_repeat(std::uint32_t adler, std::size_t zeros) noexcept {
+  const std::uint64_t low = ((adler & 0xFFFFU) + unfilter::up) % kAdlerModulus;
+  const std::uint64_t high = ((adler >> 16) + low * (zeros + 1)) % kAdlerModulus;
+  return static_cast<std::uint32_t>((high << 16) | low);
+}
+
+// The rows that come next, while the ones that are here are worked on: the decompressed data has left the near caches.
+void prefetch(const std::uint8_t* at, std::size_t bytes) noexcept {
+  constexpr std::size_t kLine = 64;
+  for (std::size_t i = 0; i < bytes; i += kLine) __builtin_prefetch(at + i, 0, 2);
 }
 
 bool is_plain(const PngHeader& header) noexcept {
@@ -63,25 +75,33 @@ std::optional<Error> PngDecoder::unfilter(Size size, Rows& rows, const Take& tak
   const std::size_t bytes = file_.header().row_bytes(size.width);
   const std::size_t stride = bytes + unfilter::kSlack;
   zeros_.assign(stride, 0);
-  // A block is written where the row above it does not stand, which may be in the one before or the one before that.
-  const std::span<std::uint8_t> ring = ring_.take(2 * kBlockRows * stride);
-  std::uint8_t* const other = ring.data() + kBlockRows * stride;
+  // Two places for rows that are undone at once; the row above the next ones stands in the other one.
+  std::uint8_t* const ring =
+      ring_.take(2 * unfilter::kMostAtOnce * stride + unfilter::kSlack).data() + unfilter::kSlack;
+  std::uint8_t* const other = ring + unfilter::kMostAtOnce * stride;
   const std::uint8_t* above = zeros_.data();
-  std::array<unfilter::PlacedRow, kBlockRows> placed{};
-  for (std::size_t y = 0; y < size.height; y += kBlockRows) {
-    const std::size_t count = std::min<std::size_t>(kBlockRows, size.height - y);
-    const std::uint8_t* const block = residuals_.data() + rows.at;
-    const std::size_t block_bytes = count * (bytes + 1);
-    for (std::size_t i = 0; i < count; ++i) {
-      if (block[i * (bytes + 1)] < unfilter::kFilters) continue;
+  std::uint8_t* place = ring;
+  for (std::size_t y = 0; y < size.height;) {
+    const std::uint8_t* const head = residuals_.data() + rows.at;
+    const std::size_t left = size.height - y;
+    for (std::size_t i = 0; i < std::min(left, unfilter::kMostAtOnce); ++i) {
+      if (head[i * (bytes + 1)] < unfilter::kFilters) continue;
       return Error{ErrorKind::filter, file_.file_offset(0), "a row's filter is none of the five", kImageChunk};
     }
-    rows.adler = libdeflate_adler32(rows.adler, block, block_bytes);
-    const bool is_in_first = above >= ring.data() && above < other;
-    unfilter::run(kernels, {block, bytes, count, above, is_in_first ? other : ring.data(), stride}, placed.data());
-    for (std::size_t i = 0; i < count; ++i) take(placed[i]);
-    above = placed[count - 1].pixels;
-    rows.at += block_bytes;
+    const auto undone = unfilter::undo(kernels, {head, left, bytes, above, place, stride});
+    const std::size_t read = undone.rows * (bytes + 1);
+    prefetch(head + read, std::min(residuals_.size() - rows.at - read, read));
+    if (undone.repeats) {
+      rows.adler = adler_of_repeat(rows.adler, bytes);
+      take(above, true);
+    } else {
+      rows.adler = libdeflate_adler32(rows.adler, head, read);
+      for (std::size_t i = 0; i < undone.rows; ++i) take(place + i * stride, false);
+      above = place + (undone.rows - 1) * stride;
+      place = place == ring ? other : ring;
+    }
+    rows.at += read;
+    y += undone.rows;
   }
   return std::nullopt;
 }
@@ -107,7 +127,7 @@ std::optional<Error> PngDecoder::write_rows(Matrix matrix, const I420Planes& pla
   const ByteOrder order = file_.header().colour_type == ColourType::rgb ? ByteOrder::rgb : ByteOrder::rgbx;
   I420Writer writer(size, order, matrix, planes, downscale_);
   Rows rows;
-  auto error = unfilter(size, rows, [&](const unfilter::PlacedRow& row) { writer.row(row.pixels, row.repeats); });
+  auto error = unfilter(size, rows, [&](const std::uint8_t* pixels, bool repeats) { writer.row(pixels, repeats); });
   return error ? error : check_adler(rows.adler);
 }
 
@@ -117,11 +137,11 @@ std::optional<Error> PngDecoder::write_expanded(Matrix matrix, const I420Planes&
   const std::span<std::uint8_t> two = expanded_.take(2 * kRgbaBytes * size.width);
   std::size_t turn = 0;
   Rows rows;
-  auto error = unfilter(size, rows, [&](const unfilter::PlacedRow& row) {
-    std::uint8_t* const pixels = two.data() + turn * kRgbaBytes * size.width;
+  auto error = unfilter(size, rows, [&](const std::uint8_t* pixels, bool repeats) {
+    std::uint8_t* const expanded = two.data() + turn * kRgbaBytes * size.width;
     turn = 1 - turn;
-    expand_row(file_, row.pixels, size.width, pixels, 1);
-    writer.row(pixels, row.repeats);
+    expand_row(file_, pixels, size.width, expanded, 1);
+    writer.row(expanded, repeats);
   });
   return error ? error : check_adler(rows.adler);
 }
@@ -143,9 +163,9 @@ std::optional<Error> PngDecoder::interlaced_rgba(std::span<std::uint8_t> out) {
     const Size of_pass = pass.size_in(size);
     if (of_pass.width == 0 || of_pass.height == 0) continue;
     std::size_t y = pass.y;
-    auto error = unfilter(of_pass, rows, [&](const unfilter::PlacedRow& row) {
+    auto error = unfilter(of_pass, rows, [&](const std::uint8_t* pixels, bool) {
       std::uint8_t* const first = out.data() + (y * size.width + pass.x) * kRgbaBytes;
-      expand_row(file_, row.pixels, of_pass.width, first, pass.step_x);
+      expand_row(file_, pixels, of_pass.width, first, pass.step_x);
       y += pass.step_y;
     });
     if (error) return error;
@@ -159,8 +179,8 @@ std::optional<Error> PngDecoder::decode_rgba(std::span<std::uint8_t> out) {
   const Size size = file_.header().size;
   std::uint8_t* to = out.data();
   Rows rows;
-  auto error = unfilter(size, rows, [&](const unfilter::PlacedRow& row) {
-    expand_row(file_, row.pixels, size.width, to, 1);
+  auto error = unfilter(size, rows, [&](const std::uint8_t* pixels, bool) {
+    expand_row(file_, pixels, size.width, to, 1);
     to += kRgbaBytes * size.width;
   });
   return error ? error : check_adler(rows.adler);

@@ -45,7 +45,7 @@ class PngDecoder {
   };
 
   std::optional<Error> inflate();
-  // `take(const PlacedRow&)` gets each row of pixels, in the file's form.
+  // `take(pixels, repeats)` gets each row of pixels, in the file's form; it stays until the next but one is taken.
   template <class Take>
   std::optional<Error> unfilter(Size size, Rows& rows, const Take& take);
   std::optional<Error> interlaced_rgba(std::span<std::uint8_t> out);

@@ -85,51 +85,43 @@ const Kernels& fastest(std::size_t pixel_bytes) noexcept {
 
 namespace {
 
-// How many of the rows from `y` on are Paeth rows; at most `most`.
-std::size_t paeth_rows_from(const Block& block, std::size_t y, std::size_t most) noexcept {
+// How many of the rows are Paeth rows, at the head of them; at most `most`.
+std::size_t paeth_rows(const Head& head, std::size_t most) noexcept {
   std::size_t count = 0;
-  while (count < most && y + count < block.rows && block.residuals[(y + count) * (block.bytes + 1)] == paeth) ++count;
+  while (count < std::min(most, head.rows) && head.residuals[count * (head.bytes + 1)] == paeth) ++count;
   return count;
+}
+
+std::size_t undo_paeth(const Kernels& kernels, const Head& head) noexcept {
+  const Rows rows{head.residuals + 1, head.bytes + 1, head.above, head.pixels, head.pixels_stride, head.bytes};
+  const std::size_t count = paeth_rows(head, kMostAtOnce);
+  if (count == 4 && kernels.four_paeth != nullptr) {
+    kernels.four_paeth(rows);
+    return 4;
+  }
+  if (count >= 2 && kernels.two_paeth != nullptr) {
+    kernels.two_paeth(rows);
+    return 2;
+  }
+  kernels.paeth(rows.residuals, head.above, head.pixels, head.bytes);
+  return 1;
 }
 
 }  // namespace
 
-void run(const Kernels& kernels, const Block& block, PlacedRow* placed) noexcept {
-  const std::uint8_t* above = block.above;
-  for (std::size_t y = 0; y < block.rows;) {
-    const std::uint8_t* const row = block.residuals + y * (block.bytes + 1);
-    const std::uint8_t* const residuals = row + 1;
-    std::uint8_t* const pixels = block.pixels + y * block.pixels_stride;
-    std::size_t rows = 1;
-    bool repeats = false;
-    switch (row[0]) {
-      case sub: kernels.sub(residuals, above, pixels, block.bytes); break;
-      case up:
-        repeats = kernels.is_zero(residuals, block.bytes);
-        if (!repeats) kernels.up(residuals, above, pixels, block.bytes);
-        break;
-      case average: kernels.average(residuals, above, pixels, block.bytes); break;
-      case paeth: {
-        const std::size_t run_rows = paeth_rows_from(block, y, 4);
-        const Rows several{residuals, block.bytes + 1, above, pixels, block.pixels_stride, block.bytes};
-        if (run_rows == 4 && kernels.four_paeth != nullptr) {
-          kernels.four_paeth(several);
-          rows = 4;
-        } else if (run_rows >= 2 && kernels.two_paeth != nullptr) {
-          kernels.two_paeth(several);
-          rows = 2;
-        } else {
-          kernels.paeth(residuals, above, pixels, block.bytes);
-        }
-        break;
-      }
-      default: std::memcpy(pixels, residuals, block.bytes); break;
-    }
-    for (std::size_t i = 0; i < rows; ++i, ++y) {
-      placed[y] = {repeats ? above : block.pixels + y * block.pixels_stride, repeats};
-    }
-    above = placed[y - 1].pixels;
+Undone undo(const Kernels& kernels, const Head& head) noexcept {
+  const std::uint8_t* const residuals = head.residuals + 1;
+  switch (head.residuals[0]) {
+    case sub: kernels.sub(residuals, head.above, head.pixels, head.bytes); break;
+    case up:
+      if (kernels.is_zero(residuals, head.bytes)) return {1, true};
+      kernels.up(residuals, head.above, head.pixels, head.bytes);
+      break;
+    case average: kernels.average(residuals, head.above, head.pixels, head.bytes); break;
+    case paeth: return {undo_paeth(kernels, head), false};
+    default: std::memcpy(head.pixels, residuals, head.bytes); break;
   }
+  return {1, false};
 }
 
 }  // namespace mediacore::picture::unfilter

@@ -3,7 +3,8 @@
 // Kernels work out of place: residuals in, pixels out. Rows of pixels lie in the decoder's own ring, which stays in the
 // cache; the residuals are read once and never written.
 // Guarantees: every instruction set gives the same bytes. At most kSlack bytes are read past the end of a row of
-//   residuals or pixels, and at most kSlack bytes past the end of a row of pixels are overwritten.
+//   residuals or pixels; at most kSlack bytes past the end of a row of pixels, and as many before the second and further
+// of several rows, are overwritten.
 // Threads: pure functions. The instruction set is chosen once, at the first use.
 #pragma once
 
@@ -50,23 +51,25 @@ const Kernels& avx2(std::size_t pixel_bytes) noexcept;  // needs the instruction
 #endif
 const Kernels& fastest(std::size_t pixel_bytes) noexcept;
 
-// A block of rows, one below the other.
-struct Block {
-  const std::uint8_t* residuals;  // with the filter of each row before it; filters are at most 4
+// Rows at the head of those that are left. Filters are at most 4.
+struct Head {
+  const std::uint8_t* residuals;  // of all rows that are left, each behind its filter
+  std::size_t rows;               // that are left; at least one
   std::size_t bytes;              // of a row of pixels
-  std::size_t rows;
   const std::uint8_t* above;
-  std::uint8_t* pixels;
+  std::uint8_t* pixels;  // room for kMostAtOnce rows
   std::size_t pixels_stride;
 };
+inline constexpr std::size_t kMostAtOnce = 4;
 
-// A row after unfiltering. One that is equal to the row above because its residuals are "up, all zero" is not written:
-// it stands where the row above stands.
-struct PlacedRow {
-  const std::uint8_t* pixels;
+// What became of them.
+struct Undone {
+  std::size_t rows;
+  // One row that is equal to the row above, since its residuals are "up, all zero": it is not written.
   bool repeats;
 };
 
-void run(const Kernels& kernels, const Block& block, PlacedRow* placed) noexcept;
+// Takes as many rows as go together.
+Undone undo(const Kernels& kernels, const Head& head) noexcept;
 
 }  // namespace mediacore::picture::unfilter

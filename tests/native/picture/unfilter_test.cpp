@@ -52,7 +52,7 @@ class UnfilterTest : public ::testing::TestWithParam<InstructionSet> {
 struct Blocks {
   explicit Blocks(std::size_t most_rows)
       : residuals(most_rows * (kMostWidth * 8 + 1) + kSlack),
-        pixels(most_rows * (kMostWidth * 8 + kSlack)),
+        pixels(most_rows * (kMostWidth * 8 + kSlack) + kSlack),
         above(kMostWidth * 8 + kSlack) {}
 
   Guarded residuals;
@@ -60,11 +60,29 @@ struct Blocks {
   Guarded above;
 };
 
+// Rows one behind the other in `pixels`, from its slack on.
+struct Block {
+  const std::uint8_t* residuals;
+  std::size_t bytes;
+  std::size_t rows;
+  const std::uint8_t* above;
+  std::uint8_t* pixels;
+};
+
 std::vector<std::uint8_t> undone(const Kernels& kernels, const Block& block) {
-  std::vector<PlacedRow> placed(block.rows);
-  run(kernels, block, placed.data());
   std::vector<std::uint8_t> rows;
-  for (const PlacedRow& row : placed) rows.insert(rows.end(), row.pixels, row.pixels + block.bytes);
+  const std::size_t stride = block.bytes + kSlack;
+  const std::uint8_t* above = block.above;
+  for (std::size_t y = 0; y < block.rows;) {
+    std::uint8_t* const pixels = block.pixels + y * stride;
+    const std::uint8_t* const residuals = block.residuals + y * (block.bytes + 1);
+    const Undone done = undo(kernels, {residuals, block.rows - y, block.bytes, above, pixels, stride});
+    for (std::size_t i = 0; i < done.rows; ++i) {
+      if (!done.repeats) above = pixels + i * stride;
+      rows.insert(rows.end(), above, above + block.bytes);
+    }
+    y += done.rows;
+  }
   return rows;
 }
 
@@ -79,7 +97,7 @@ TEST_P(UnfilterTest, GivesTheBytesOfTheScalarKernels) {
       for (unsigned filters = 0; filters < kFilters * kFilters; ++filters) {
         const bool at_front = filters % 2 == 0;
         std::uint8_t* const residuals = at_front ? memory.residuals.front() : memory.residuals.back(residual_bytes);
-        std::uint8_t* const pixels = at_front ? memory.pixels.front() : memory.pixels.back(kRows * stride);
+        std::uint8_t* const pixels = at_front ? memory.pixels.front() : memory.pixels.back(kRows * stride + kSlack);
         std::uint8_t* const above = at_front ? memory.above.front() : memory.above.back(stride);
         for (const Residuals kind : {Residuals::random, Residuals::zero, Residuals::rare}) {
           fill(residuals, residual_bytes, kind);
@@ -90,9 +108,9 @@ TEST_P(UnfilterTest, GivesTheBytesOfTheScalarKernels) {
             residuals[y * (bytes + 1)] = static_cast<std::uint8_t>(filter);
             if (y == 0) fill(residuals + 1, bytes, Residuals::random);
           }
-          const Block block{residuals, bytes, kRows, above, pixels, stride};
+          const Block block{residuals, bytes, kRows, above, pixels + kSlack};
           const auto expected = undone(scalar(pixel), block);
-          std::memset(pixels, 0xCC, kRows * stride);
+          std::memset(pixels, 0xCC, kRows * stride + kSlack);
           ASSERT_EQ(undone(GetParam().kernels(pixel), block), expected)
               << "pixel " << pixel << " width " << width << " filters " << filters;
         }
@@ -135,15 +153,20 @@ TEST_P(UnfilterTest, DoesNotWriteRowsThatRepeat) {
   std::vector<std::uint8_t> residuals(2 * (kBytes + 1) + kSlack, 0);
   residuals[0] = residuals[kBytes + 1] = up;
   residuals[1] = 7;
-  std::vector<std::uint8_t> above(kBytes + kSlack, 1);
+  const std::vector<std::uint8_t> above(kBytes + kSlack, 1);
   std::vector<std::uint8_t> pixels(2 * (kBytes + kSlack), 0xCC);
-  PlacedRow placed[2];
-  run(GetParam().kernels(3), {residuals.data(), kBytes, 2, above.data(), pixels.data(), kBytes + kSlack}, placed);
-  EXPECT_FALSE(placed[0].repeats);
-  EXPECT_TRUE(placed[1].repeats);
-  EXPECT_EQ(placed[1].pixels, placed[0].pixels);
-  EXPECT_EQ(placed[0].pixels[0], 8);
-  EXPECT_EQ(placed[0].pixels[1], 1);
+  const Kernels& kernels = GetParam().kernels(3);
+  const std::size_t stride = kBytes + kSlack;
+  const Undone first = undo(kernels, {residuals.data(), 2, kBytes, above.data(), pixels.data(), stride});
+  EXPECT_EQ(first.rows, 1U);
+  EXPECT_FALSE(first.repeats);
+  EXPECT_EQ(pixels[0], 8);
+  EXPECT_EQ(pixels[1], 1);
+  std::uint8_t* const next = pixels.data() + stride;
+  const Undone second = undo(kernels, {residuals.data() + kBytes + 1, 1, kBytes, pixels.data(), next, stride});
+  EXPECT_EQ(second.rows, 1U);
+  EXPECT_TRUE(second.repeats);
+  EXPECT_EQ(*next, 0xCC);
 }
 
 INSTANTIATE_TEST_SUITE_P(InstructionSets, UnfilterTest, ::testing::ValuesIn(instruction_sets()),
@@ -174,7 +197,7 @@ TEST(UnfilterScalarTest, FollowsTheSpecification) {
         residuals[i + 1] = static_cast<std::uint8_t>(row[i] - predictions[filter]);
       }
       std::vector<std::uint8_t> pixels(bytes + kSlack);
-      const auto got = undone(scalar(pixel), {residuals.data(), bytes, 1, above, pixels.data(), bytes + kSlack});
+      const auto got = undone(scalar(pixel), {residuals.data(), bytes, 1, above, pixels.data()});
       EXPECT_TRUE(std::equal(got.begin(), got.end(), row)) << "filter " << filter << " pixel " << pixel;
     }
   }
