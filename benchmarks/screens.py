@@ -1,8 +1,9 @@
 """Screens of an Android phone, drawn here, and PNG files of them with the bytes that `screencap -p` would write.
 
-screencap compresses through Skia, which uses libpng with all filters and zlib's level 6. So the filter of a row is the one
-with the least sum of absolute residuals, the zlib strategy is Z_FILTERED, and IDATs are 8192 bytes long. `--check` compares
-with libpng itself: `python benchmarks/screens.py --check FOLDER` wants a C compiler and libpng-dev, and writes the files.
+screencap compresses through Skia, which uses libpng with all filters and zlib's level 6. So a row's filter is the one with
+the least sum of absolute residuals, the zlib strategy is Z_FILTERED, and IDATs are 8192 bytes long.
+`python benchmarks/screens.py --check FOLDER` writes the files and compares them with libpng's own (it wants a C compiler
+and libpng-dev).
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 SIZES = {"1080x2400": (1080, 2400), "1080x1920": (1080, 1920), "720x1280": (720, 1280)}
 KINDS = ("text", "list", "gradient", "thumbs", "photo")
-"""What a screen usually shows: pages of text, lists, lists on a gradient, lists with thumbnails, one large photograph."""
+"""What a screen shows: pages of text, lists, lists on a gradient, lists with thumbnails, one large photograph."""
 NOISE = "noise"
 """The worst case, told apart: a photograph with so much grain that libpng chooses Average for nearly all rows."""
 FILTERS = ("None", "Sub", "Up", "Average", "Paeth")
 
-_WORDS = (
+_TEXT = (
     "morning river copper window quiet letter bridge garden signal harbour almost market stone paper silver train below "
-    "music never orange north village cloud lamp story before winter answer simple engine yellow corner fabric 2048 17:45"
-).split()
+    "music never orange north village cloud lamp story before winter answer simple engine yellow corner fabric 2048"
+)
+_WORDS = _TEXT.split()
 
 LIBPNG_PROGRAM = r"""
 #include <png.h>
@@ -106,7 +108,7 @@ def screencap_png(pixels: np.ndarray) -> bytes:
 
 
 def photograph(rng: np.random.Generator, width: int, height: int, grain: float) -> Image.Image:
-    """Soft shapes of all sizes on a blurred ground, with some grain: rows that libpng filters by Paeth, as real ones."""
+    """Soft shapes of all sizes on a blurred ground, with some grain: libpng filters them by Paeth, as real ones."""
     ground = rng.normal(128, 16, (height // 9 + 2, width // 9 + 2, 3)).clip(0, 255).astype(np.uint8)
     image = Image.fromarray(ground).resize((width, height), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(image)
@@ -117,7 +119,7 @@ def photograph(rng: np.random.Generator, width: int, height: int, grain: float) 
         if rng.random() < 0.5:
             draw.ellipse((x - reach, y - reach, x + reach, y + reach // 2), fill=colour)
         else:
-            corners = rng.normal(0, reach, (3, 2)).astype(int) + (x, y)
+            corners = rng.normal((x, y), reach, (3, 2)).astype(int)
             draw.polygon([tuple(int(v) for v in corner) for corner in corners], fill=colour)
     soft = np.asarray(image.filter(ImageFilter.GaussianBlur(0.8)), np.float64)
     return Image.fromarray((soft + rng.normal(0, grain, (height, width, 1))).clip(0, 255).astype(np.uint8))
@@ -214,7 +216,7 @@ def facts(kind: str, size: tuple[int, int]) -> str:
     data = png(kind, size)
     return (
         f"{len(data) / 1000:6.0f} kB, 1:{pixels(kind, size).nbytes / len(data):4.1f}, {'/'.join(FILTERS)} "
-        f"{'/'.join(map(str, shares))} %, rows as above {repeats:.0%}, zero windows {1 - windows.any(axis=2).mean():.0%}"
+        f"{'/'.join(map(str, shares))} %, as above {repeats:.0%}, zero windows {1 - windows.any(axis=2).mean():.0%}"
     )
 
 
