@@ -1,9 +1,9 @@
 """Screens of an Android phone, drawn here, and PNG files of them with the bytes that `screencap -p` would write.
 
-screencap compresses through Skia, which uses libpng with all filters and zlib's level 6. So a row's filter is the one with
-the least sum of absolute residuals, the zlib strategy is Z_FILTERED, and IDATs are 8192 bytes long.
-`python benchmarks/screens.py --check FOLDER` writes the files and compares them with libpng's own (it wants a C compiler
-and libpng-dev).
+screencap compresses through Skia, which uses libpng with all filters and zlib's level 6. So a row's filter is the one
+with the least sum of absolute residuals, the zlib strategy is Z_FILTERED, and IDATs are 8192 bytes long.
+`python benchmarks/screens.py --check FOLDER` writes the files and compares them with libpng's own (it wants a C
+compiler and libpng-dev).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ NOISE = "noise"
 FILTERS = ("None", "Sub", "Up", "Average", "Paeth")
 
 _TEXT = (
-    "morning river copper window quiet letter bridge garden signal harbour almost market stone paper silver train below "
-    "music never orange north village cloud lamp story before winter answer simple engine yellow corner fabric 2048"
+    "morning river copper window quiet letter bridge garden signal harbour almost market stone paper silver train "
+    "below music never orange north village cloud lamp story before winter answer simple engine yellow corner fabric"
 )
 _WORDS = _TEXT.split()
 
