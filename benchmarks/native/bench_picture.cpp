@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "core/picture/colour.hpp"
+#include "core/picture/inflate_stream.hpp"
 #include "core/picture/png_decoder.hpp"
 #include "core/picture/unfilter.hpp"
 #include "race.hpp"
@@ -63,7 +64,7 @@ struct File {
 
   std::span<const std::uint8_t> deflate_data() const {
     const auto stream = png.stream();
-    return stream.subspan(kZlibHeaderBytes, stream.size() - kZlibHeaderBytes - kAdlerBytes);
+    return stream.subspan(2, stream.size() - 2 - 4);  // the zlib header, Adler-32
   }
 
   void inflate() {
@@ -72,6 +73,15 @@ struct File {
     const auto result = libdeflate_deflate_decompress(decompressor.get(), from.data(), from.size(), filtered.data(),
                                                       png.header().filtered_bytes(), &made);
     require(result == LIBDEFLATE_SUCCESS, name + " does not inflate");
+  }
+
+  void inflate_by_pieces() {
+    const std::size_t rows = unfilter::kMostAtOnce * (row_bytes + 1);
+    pieces.begin(deflate_data(), rows, unfilter::kSlack);
+    do {
+      require(pieces.make(rows), name);
+      pieces.read(pieces.unread().size());
+    } while (!pieces.ended());
   }
 
   // All rows of pixels, or, in the same few places, one after the other.
@@ -147,6 +157,7 @@ struct File {
   Bytes peer_pixels;
   I420Planes planes;
   PngDecoder decoder;
+  InflateStream pieces;
   std::unique_ptr<libdeflate_decompressor, void (*)(libdeflate_decompressor*)> decompressor{
       libdeflate_alloc_decompressor(), libdeflate_free_decompressor};
 };
@@ -159,6 +170,7 @@ Report stages(File& file) {
   std::vector<Contestant> contestants{
       {"limit: inflate", [&] { file.inflate(); }},
       {"whole, BT.709", [&] { file.whole(Matrix::bt709); }},
+      {"inflate by pieces", [&] { file.inflate_by_pieces(); }},
       {"chunks and CRC", [&] { require(!file.png.read(file.data), file.name); }},
       {"Adler-32", [&] { sum = libdeflate_adler32(1, file.filtered.data(), filtered_bytes); }},
       {"unfilter", [&] { file.unfilter_to(file.ring.data() + unfilter::kSlack, false); }},

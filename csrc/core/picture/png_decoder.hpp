@@ -1,12 +1,13 @@
-// PNG to I420 in one go: chunks, DEFLATE, filters and colour, the last two a block of rows at a time while the rows are
-// in the cache. The picture as R G B A is never made; it can be had for tests.
+// PNG to I420 in one go: DEFLATE, checksum, filters and colour some rows at a time, while they are in the near caches.
+// Neither the decompressed data nor the picture as R G B A is ever there as a whole; the latter can be had for tests.
 //
 // Guarantees: strict. CRCs, Adler-32, order of chunks, filters and the exact amount of data are right, or there is an
 //   error with its place in the file. After an error the planes hold anything, and are not to be shown.
 //   Alpha is ignored (a screen's is 255), colour profiles too.
 // Policy: limits.hpp, checked before memory is taken; what a file claims to expand to is believed only as far as its
 //   size can hold it.
-// Memory: buffers for the compressed and the decompressed data are kept for the next picture, up to kKeptBytes.
+// Memory: some rows, and what png_file.hpp keeps; for an interlaced picture all of it as R G B A, up to kKeptBytes of
+//   which are kept for the next one.
 // Threads: one owner each; many decoders at the same time do not know of each other.
 #pragma once
 
@@ -14,11 +15,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "core/picture/downscale.hpp"
 #include "core/picture/i420.hpp"
-#include "core/picture/inflater.hpp"
+#include "core/picture/inflate_stream.hpp"
 #include "core/picture/picture_error.hpp"
 #include "core/picture/png_file.hpp"
 #include "core/picture/scratch.hpp"
@@ -38,18 +40,14 @@ class PngDecoder {
   std::optional<Error> decode_rgba(std::span<std::uint8_t> out);
 
  private:
-  // The rows of one picture or one pass: where they are read from, and what was read until then.
-  struct Rows {
-    std::size_t at = 0;
-    std::uint32_t adler = 1;
-  };
-
-  std::optional<Error> inflate();
+  std::optional<Error> begin_stream();
   // `take(pixels, repeats)` gets each row of pixels, in the file's form; it stays until the next but one is taken.
   template <class Take>
-  std::optional<Error> unfilter(Size size, Rows& rows, const Take& take);
+  std::optional<Error> unfilter(Size size, const Take& take);
   std::optional<Error> interlaced_rgba(std::span<std::uint8_t> out);
-  std::optional<Error> check_adler(std::uint32_t adler) const;
+  std::optional<Error> make_rows(std::size_t bytes);
+  std::optional<Error> end_stream();
+  Error stream_error(ErrorKind kind, std::size_t stream_offset, std::string_view what) const noexcept;
   std::optional<Error> write_rows(Matrix matrix, const I420Planes& planes);
   std::optional<Error> write_expanded(Matrix matrix, const I420Planes& planes);
   std::optional<Error> write_interlaced(Matrix matrix, const I420Planes& planes);
@@ -58,10 +56,8 @@ class PngDecoder {
   static constexpr std::size_t kKeptBytes = std::size_t{64} << 20;
 
   PngFile file_;
-  Inflater inflater_;
-  std::size_t adler_offset_ = 0;
-  Scratch filtered_;
-  std::span<std::uint8_t> residuals_;  // in it
+  InflateStream inflate_;
+  std::uint32_t adler_ = 1;  // of the rows so far
   Scratch ring_;
   Scratch expanded_;
   std::vector<std::uint8_t> zeros_;

@@ -25,7 +25,7 @@ Result<Size> ScreenDecoder::open_screencap(std::span<const std::uint8_t> data) {
       return Error{ErrorKind::size_mismatch, data.size() - 4, "the gzip file cannot hold what it claims to"};
     }
     const std::span<std::uint8_t> out = inflated_.take(*claimed);
-    if (auto error = inflater_.gzip(data, out)) return *error;
+    if (auto error = gunzip_.run(data, out)) return *error;
     data = out;
   }
   const auto screencap = read_screencap(data);

@@ -11,8 +11,8 @@
 #include <optional>
 #include <span>
 
+#include "core/picture/gzip.hpp"
 #include "core/picture/i420.hpp"
-#include "core/picture/inflater.hpp"
 #include "core/picture/picture_error.hpp"
 #include "core/picture/png_decoder.hpp"
 #include "core/picture/raw_picture.hpp"
@@ -39,7 +39,7 @@ class ScreenDecoder {
   static constexpr std::size_t kKeptBytes = std::size_t{64} << 20;
 
   PngDecoder png_;
-  Inflater inflater_;
+  Gunzip gunzip_;
   RawConverter raw_converter_;
   Scratch inflated_;
   std::optional<RawPicture> raw_;  // what is open, if it is no PNG
