@@ -1,10 +1,13 @@
 // Pictures to I420, without the GIL; blocks of pixels as read-only buffers.
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +19,7 @@
 #include "core/picture/decoder_pool.hpp"
 #include "core/picture/dirty_rows.hpp"
 #include "core/picture/limits.hpp"
+#include "core/picture/screen_decoder.hpp"
 
 namespace py = pybind11;
 
@@ -88,7 +92,7 @@ struct Workshop {
 
   // `open(decoder)` gives the picture's size. Without the GIL but for what is raised.
   template <class Open>
-  Decoded decode(ScreenDecoder& decoder, Matrix matrix, const OptionalSize& wanted, const Open& open) {
+  Decoded decode(PictureDecoder& decoder, Matrix matrix, const OptionalSize& wanted, const Open& open) {
     std::optional<Error> error;
     Decoded decoded;
     {
@@ -124,7 +128,7 @@ void bind_functions(py::module_& m) {
         const BytesLike bytes(data);
         const auto decoder = workshop->decoders.take();
         return to_tuple(workshop->decode(*decoder, matrix_of(matrix), size,
-                                         [&](ScreenDecoder& with) { return with.open_png(bytes.view()); }));
+                                         [&](PictureDecoder& with) { return with.open_png(bytes.view()); }));
       },
       py::arg("data"), py::arg("size"), py::arg("matrix"), "A PNG as (block, width, height, stride) of I420.");
   m.def(
@@ -133,7 +137,7 @@ void bind_functions(py::module_& m) {
         const BytesLike bytes(data);
         const auto decoder = workshop->decoders.take();
         return to_tuple(workshop->decode(*decoder, matrix_of(matrix), size,
-                                         [&](ScreenDecoder& with) { return with.open_screencap(bytes.view()); }));
+                                         [&](PictureDecoder& with) { return with.open_screencap(bytes.view()); }));
       },
       py::arg("data"), py::arg("size"), py::arg("matrix"),
       "A raw screencap as (block, width, height, stride) of I420.");
@@ -145,7 +149,7 @@ void bind_functions(py::module_& m) {
         const RawPicture picture = raw_picture(bytes, width, height, pixel_format, stride);
         const auto decoder = workshop->decoders.take();
         return to_tuple(workshop->decode(*decoder, matrix_of(matrix), size,
-                                         [&](ScreenDecoder& with) { return with.open_raw(picture); }));
+                                         [&](PictureDecoder& with) { return with.open_raw(picture); }));
       },
       py::arg("data"), py::arg("width"), py::arg("height"), py::arg("pixel_format"), py::arg("stride"), py::arg("size"),
       py::arg("matrix"), "Raw pixels as (block, width, height, stride) of I420.");
@@ -164,6 +168,74 @@ void bind_functions(py::module_& m) {
       py::arg("data"), "A PNG as (R G B A, width, height): for tests.");
 }
 
+// ScreenDecoder with the last picture's block, which the next one is compared with.
+class PythonScreenDecoder {
+ public:
+  PythonScreenDecoder(const OptionalSize& size, std::string_view matrix) : wanted_(size), matrix_(matrix_of(matrix)) {}
+
+  // block, width, height, bytes of a row of luma, first and end of the rows that differ (None: not known)
+  py::tuple decode(ScreenDecoder::Form form, py::handle data) {
+    const BytesLike bytes(data);
+    std::optional<Error> error;
+    Decoded decoded;
+    std::optional<RowRange> dirty;
+    {
+      const py::gil_scoped_release released;
+      const std::lock_guard lock(mutex_);
+      error = decode_locked(form, bytes.view(), decoded, dirty);
+    }
+    if (error) raise_picture_error(*error);
+    py::object rows = py::none();
+    if (dirty) rows = py::make_tuple(dirty->first, dirty->end);
+    return to_tuple(decoded) + py::make_tuple(rows);
+  }
+
+ private:
+  std::optional<Error> decode_locked(ScreenDecoder::Form form, std::span<const std::uint8_t> data, Decoded& decoded,
+                                     std::optional<RowRange>& dirty) {
+    const auto opened = decoder_.open(form, data);
+    if (!opened) return opened.error();
+    if (opened->unchanged) {
+      decoded = last_;
+      dirty = RowRange{};
+      return std::nullopt;
+    }
+    decoded.layout = I420Layout(target_size(opened->size, wanted_));
+    decoded.block = blocks_->take(decoded.layout.bytes());
+    const I420Planes planes = decoded.layout.planes(decoded.block->data());
+    if (auto error = decoder_.decode(matrix_, planes)) return error;
+    if (last_.block && last_.layout.size == decoded.layout.size) {
+      dirty = dirty_rows(last_.layout.planes(last_.block->data()), planes);
+    } else if (last_.block) {
+      dirty = RowRange{0, decoded.layout.size.height};
+    }
+    last_ = decoded;
+    return std::nullopt;
+  }
+
+  OptionalSize wanted_;
+  Matrix matrix_;
+  std::mutex mutex_;  // taken and given back without the GIL
+  ScreenDecoder decoder_;
+  std::shared_ptr<PictureBlocks> blocks_ = std::make_shared<PictureBlocks>();
+  Decoded last_;
+};
+
+void bind_screen_decoder(py::module_& m) {
+  py::class_<PythonScreenDecoder>(m, "ScreenDecoder", "The pictures of one screen, one after the other.")
+      .def(py::init<const OptionalSize&, std::string_view>(), py::arg("size"), py::arg("matrix"))
+      .def(
+          "decode_png",
+          [](PythonScreenDecoder& decoder, py::handle data) { return decoder.decode(ScreenDecoder::Form::png, data); },
+          py::arg("data"), "(block, width, height, stride, dirty rows) of a PNG.")
+      .def(
+          "decode_screencap",
+          [](PythonScreenDecoder& decoder, py::handle data) {
+            return decoder.decode(ScreenDecoder::Form::screencap, data);
+          },
+          py::arg("data"), "(block, width, height, stride, dirty rows) of a raw screencap.");
+}
+
 }  // namespace
 
 void bind_picture(py::module_& m) {
@@ -172,6 +244,7 @@ void bind_picture(py::module_& m) {
         return py::buffer_info(block.data(), static_cast<py::ssize_t>(block.bytes()), /*readonly=*/true);
       });
   bind_functions(m);
+  bind_screen_decoder(m);
 }
 
 }  // namespace mediacore::bindings

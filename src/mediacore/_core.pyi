@@ -669,6 +669,20 @@ class PictureBlock:
 
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
+@final
+class ScreenDecoder:
+    """The pictures of one screen, one after the other. Any thread, one at a time."""
+
+    def __init__(self, size: tuple[int, int] | None, matrix: str) -> None: ...
+    def decode_png(self, data: Buffer) -> tuple[PictureBlock, int, int, int, tuple[int, int] | None]:
+        """(block, width, height, stride, dirty rows) of a PNG. PictureError, ValueError."""
+
+    def decode_screencap(self, data: Buffer) -> tuple[PictureBlock, int, int, int, tuple[int, int] | None]:
+        """(block, width, height, stride, dirty rows) of a raw screencap. PictureError, ValueError."""
+
+def plane_capsule(rows: Buffer) -> object:
+    """A DLPack capsule of rows of bytes, which it keeps alive."""
+
 def decode_png(data: Buffer, size: tuple[int, int] | None, matrix: str) -> tuple[PictureBlock, int, int, int]:
     """A PNG as (block, width, height, stride) of I420. PictureError, ValueError."""
 

@@ -136,35 +136,53 @@ class Frame:
     def to_av(self) -> av.VideoFrame:
         """The same as an ``av.VideoFrame`` with a time base of 1 µs.
 
-        Even sizes are not copied: the ``av.VideoFrame`` keeps the block alive, and is to be read only. Odd sizes are.
+        Even sizes are not copied (before PyAV 18, if the height is one of fours): the ``av.VideoFrame`` keeps the block
+        alive, and is to be read only. Odd sizes are copied.
         """
         from fractions import Fraction  # noqa: PLC0415
 
-        import av  # noqa: PLC0415
         from av.video.reformatter import ColorRange, Colorspace  # noqa: PLC0415
 
-        if self.width % 2 == 0 and self.height % 2 == 0:
-            import numpy as np  # noqa: PLC0415
-
-            stride = self.y.strides[0]
-            rows = np.lib.stride_tricks.as_strided(self.y, (self.height // 2 * 3, stride), (stride, 1), writeable=False)
-            frame = av.VideoFrame.from_numpy_buffer(rows, "yuv420p", width=self.width)
-        else:
-            frame = av.VideoFrame(self.width, self.height, "yuv420p")
-            for plane, to in zip((self.y, self.u, self.v), frame.planes, strict=True):
-                _copy_plane(plane, to)
+        frame = self._av_view() or self._av_copy()
         frame.colorspace = Colorspace.ITU709 if self.matrix == "bt709" else Colorspace.ITU601
         frame.color_range = ColorRange.JPEG if self.full_range else ColorRange.MPEG
         frame.pts = self.pts_us
         frame.time_base = Fraction(1, MICROSECONDS)
         return frame
 
+    def _av_view(self) -> av.VideoFrame | None:
+        """None if PyAV cannot take planes of this size as they are."""
+        import av  # noqa: PLC0415
+        import numpy as np  # noqa: PLC0415
 
-def _copy_plane(plane: NDArray[np.uint8], to: av.video.plane.VideoPlane) -> None:
-    import numpy as np  # noqa: PLC0415
+        if self.width % 2 or self.height % 2:
+            return None
+        if self.height % 4 == 0:
+            # The quickest way; for other heights it would count wrong.
+            stride = self.y.strides[0]
+            block = np.lib.stride_tricks.as_strided(
+                self.y, (self.height // 2 * 3, stride), (stride, 1), writeable=False
+            )
+            return av.VideoFrame.from_numpy_buffer(block, "yuv420p", width=self.width)
 
-    height, width = plane.shape
-    np.frombuffer(memoryview(to), np.uint8).reshape(-1, to.line_size)[:height, :width] = plane
+        from mediacore._core import plane_capsule  # noqa: PLC0415
+
+        try:
+            return av.VideoFrame.from_dlpack(
+                [plane_capsule(plane.data) for plane in (self.y, self.u, self.v)], "yuv420p"
+            )
+        except NotImplementedError:
+            return None
+
+    def _av_copy(self) -> av.VideoFrame:
+        import av  # noqa: PLC0415
+        import numpy as np  # noqa: PLC0415
+
+        frame = av.VideoFrame(self.width, self.height, "yuv420p")
+        for plane, to in zip((self.y, self.u, self.v), frame.planes, strict=True):
+            height, width = plane.shape
+            np.frombuffer(memoryview(to), np.uint8).reshape(-1, to.line_size)[:height, :width] = plane
+        return frame
 
 
 @dataclass(frozen=True, slots=True)

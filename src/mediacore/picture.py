@@ -19,7 +19,16 @@ from mediacore.media import Frame
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Frame", "Matrix", "PictureError", "PixelFormat", "convert", "decode_png", "decode_screencap"]
+__all__ = [
+    "Frame",
+    "Matrix",
+    "PictureError",
+    "PixelFormat",
+    "ScreenDecoder",
+    "convert",
+    "decode_png",
+    "decode_screencap",
+]
 
 Matrix: TypeAlias = Literal["bt709", "bt601"]
 PixelFormat: TypeAlias = Literal["rgba8888", "rgbx8888", "rgb888", "rgb565", "bgra8888", "rgba1010102"]
@@ -62,3 +71,29 @@ def convert(
     """
     block, *is_size, row_bytes = _core.convert_picture(data, width, height, pixel_format, stride, size, matrix)
     return Frame.of_block(block, (is_size[0], is_size[1]), row_bytes, matrix=matrix)
+
+
+class ScreenDecoder:
+    """Decodes the pictures of one screen, one after the other, and tells what changed from one to the next.
+
+    The same screen gives the same PNG: data that is byte for byte that of the picture before costs a comparison, and
+    its frame has the planes of the frame before. ``Frame.dirty_rows`` is (0, 0) then; otherwise it is from the first to
+    the last row that differs, both even or the end of the picture, and None for the first picture.
+    A picture that raises leaves the one before as the last one. Any thread may call; one is decoded at a time.
+    """
+
+    def __init__(self, *, size: tuple[int, int] | None = None, matrix: Matrix = "bt709") -> None:
+        self._decoder = _core.ScreenDecoder(size, matrix)
+        self._matrix: Matrix = matrix
+
+    def decode_png(self, data: Buffer, *, pts_us: int = 0) -> Frame:
+        """Decode a PNG, as the function ``decode_png`` does."""
+        return self._frame(self._decoder.decode_png(data), pts_us)
+
+    def decode_screencap(self, data: Buffer, *, pts_us: int = 0) -> Frame:
+        """Decode what ``screencap`` writes without ``-p``, as the function ``decode_screencap`` does."""
+        return self._frame(self._decoder.decode_screencap(data), pts_us)
+
+    def _frame(self, decoded: tuple[_core.PictureBlock, int, int, int, tuple[int, int] | None], pts_us: int) -> Frame:
+        block, width, height, stride, dirty_rows = decoded
+        return Frame.of_block(block, (width, height), stride, matrix=self._matrix, pts_us=pts_us, dirty_rows=dirty_rows)

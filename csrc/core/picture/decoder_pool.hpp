@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/picture/screen_decoder.hpp"
+#include "core/picture/picture_decoder.hpp"
 
 namespace mediacore::picture {
 
@@ -22,7 +22,7 @@ class DecoderPool {
 
   class Lease {
    public:
-    Lease(DecoderPool& pool, std::unique_ptr<ScreenDecoder> decoder) noexcept
+    Lease(DecoderPool& pool, std::unique_ptr<PictureDecoder> decoder) noexcept
         : pool_(&pool), decoder_(std::move(decoder)) {}
     Lease(Lease&&) noexcept = default;
     Lease& operator=(Lease&&) = delete;
@@ -32,12 +32,12 @@ class DecoderPool {
       if (decoder_) pool_->give_back(std::move(decoder_));
     }
 
-    ScreenDecoder& operator*() const noexcept { return *decoder_; }
-    ScreenDecoder* operator->() const noexcept { return decoder_.get(); }
+    PictureDecoder& operator*() const noexcept { return *decoder_; }
+    PictureDecoder* operator->() const noexcept { return decoder_.get(); }
 
    private:
     DecoderPool* pool_;
-    std::unique_ptr<ScreenDecoder> decoder_;
+    std::unique_ptr<PictureDecoder> decoder_;
   };
 
   // The one that was given back last, whose memory is warm; std::bad_alloc.
@@ -50,18 +50,18 @@ class DecoderPool {
         return {*this, std::move(decoder)};
       }
     }
-    return {*this, std::make_unique<ScreenDecoder>()};
+    return {*this, std::make_unique<PictureDecoder>()};
   }
 
  private:
-  void give_back(std::unique_ptr<ScreenDecoder> decoder) {
+  void give_back(std::unique_ptr<PictureDecoder> decoder) {
     const std::lock_guard lock(mutex_);
     if (idle_.size() < kKept) idle_.push_back(std::move(decoder));
   }
 
   std::mutex mutex_;
-  std::vector<std::unique_ptr<ScreenDecoder>> idle_ = [] {
-    std::vector<std::unique_ptr<ScreenDecoder>> idle;
+  std::vector<std::unique_ptr<PictureDecoder>> idle_ = [] {
+    std::vector<std::unique_ptr<PictureDecoder>> idle;
     idle.reserve(kKept);  // so that giving back never fails
     return idle;
   }();

@@ -29,8 +29,12 @@ std::optional<Error> Gunzip::run(std::span<const std::uint8_t> file, std::span<s
   return std::nullopt;
 }
 
-std::optional<std::uint32_t> gzip_output_bytes(std::span<const std::uint8_t> file) noexcept {
-  if (file.size() < kLeastBytes || file[0] != 0x1F || file[1] != 0x8B) return std::nullopt;
+bool is_gzip(std::span<const std::uint8_t> file) noexcept {
+  return file.size() >= 2 && file[0] == 0x1F && file[1] == 0x8B;
+}
+
+Result<std::uint32_t> gzip_output_bytes(std::span<const std::uint8_t> file) noexcept {
+  if (file.size() < kLeastBytes) return Error{ErrorKind::truncated, file.size(), "the data ends inside the gzip file"};
   const std::uint8_t* const size = file.data() + file.size() - kSizeBytes;
   return std::uint32_t{size[0]} | (std::uint32_t{size[1]} << 8) | (std::uint32_t{size[2]} << 16) |
          (std::uint32_t{size[3]} << 24);

@@ -30,7 +30,9 @@ class Gunzip {
   std::unique_ptr<libdeflate_decompressor, Free> decompressor_;
 };
 
-// What a gzip file says of its output's size, modulo 2^32; nothing if it is too short to be one, or no gzip file.
-std::optional<std::uint32_t> gzip_output_bytes(std::span<const std::uint8_t> file) noexcept;
+bool is_gzip(std::span<const std::uint8_t> file) noexcept;
+
+// What a gzip file says of its output's size, modulo 2^32.
+Result<std::uint32_t> gzip_output_bytes(std::span<const std::uint8_t> file) noexcept;
 
 }  // namespace mediacore::picture

@@ -8,7 +8,7 @@ namespace mediacore::picture::inflate_loop {
 namespace {
 
 std::uint64_t low_bits(std::uint64_t value, unsigned count) noexcept {
-  return value & ((std::uint64_t{1} << count) - 1);
+  return value & ((std::uint64_t{1} << (count & 63U)) - 1);
 }
 
 void copy(std::uint8_t* out, std::size_t distance, std::size_t length) noexcept {

@@ -12,9 +12,9 @@ namespace mediacore::picture::inflate_loop {
 
 inline constexpr unsigned kLiteralBits = 11;   // by which literals and lengths are looked up
 inline constexpr unsigned kDistanceBits = 8;   // by which distances are
-inline constexpr std::size_t kReadAhead = 16;  // two times eight bytes, the second ones up to eight bytes further on
-// The longest match, two literals before it, and a vector that was begun.
-inline constexpr std::size_t kOverrun = 258 + 2 + 32;
+inline constexpr std::size_t kReadAhead = 24;  // three times eight bytes, each up to seven bytes further on
+// The longest match, two literals before it, and two vectors that were begun.
+inline constexpr std::size_t kOverrun = 258 + 2 + 64;
 
 struct State {
   const std::uint8_t* in;

@@ -21,10 +21,12 @@ constexpr std::size_t kHalf = 16;
 // For each short distance: how its bytes are repeated over half a vector.
 struct Patterns {
   alignas(kHalf) std::array<std::array<std::uint8_t, kHalf>, kHalf> bytes{};
+  std::array<std::uint8_t, kHalf> step{};  // the whole repeats in it
 };
 constexpr Patterns kPatterns = [] {
   Patterns patterns;
   for (std::size_t distance = 1; distance < kHalf; ++distance) {
+    patterns.step[distance] = static_cast<std::uint8_t>(kHalf - kHalf % distance);
     for (std::size_t i = 0; i < kHalf; ++i) patterns.bytes[distance][i] = static_cast<std::uint8_t>(i % distance);
   }
   return patterns;
@@ -34,10 +36,13 @@ MEDIACORE_AVX2 inline void copy(std::uint8_t* out, std::size_t distance, std::si
   const std::uint8_t* from = out - distance;
   const std::uint8_t* const end = out + length;
   if (distance >= kVector) {
+    // Two at a time: how often a loop is gone through is hard to foresee.
     do {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
-      from += kVector;
-      out += kVector;
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + kVector),
+                          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + kVector)));
+      from += 2 * kVector;
+      out += 2 * kVector;
     } while (out < end);
     return;
   }
@@ -56,11 +61,12 @@ MEDIACORE_AVX2 inline void copy(std::uint8_t* out, std::size_t distance, std::si
     const __m256i both = _mm256_broadcastsi128_si256(bytes);
     do {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), both);
-      out += kVector;
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + kVector), both);
+      out += 2 * kVector;
     } while (out < end);
     return;
   }
-  const std::size_t step = kHalf - kHalf % distance;
+  const std::size_t step = kPatterns.step[distance];
   do {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), bytes);
     out += step;

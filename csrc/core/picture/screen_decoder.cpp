@@ -1,44 +1,28 @@
 #include "core/picture/screen_decoder.hpp"
 
-#include "core/picture/limits.hpp"
+#include <algorithm>
 
 namespace mediacore::picture {
 
-Result<Size> ScreenDecoder::open_png(std::span<const std::uint8_t> data) {
-  raw_.reset();
-  return png_.open(data);
-}
-
-Result<Size> ScreenDecoder::open_raw(const RawPicture& picture) {
-  if (auto error = check(picture)) return *error;
-  raw_ = picture;
-  return picture.size;
-}
-
-Result<Size> ScreenDecoder::open_screencap(std::span<const std::uint8_t> data) {
-  raw_.reset();
-  if (const auto claimed = gzip_output_bytes(data)) {
-    if (data.size() > kMaxFileBytes) {
-      return Error{ErrorKind::too_large, kMaxFileBytes, "the file is larger than 128 MiB"};
-    }
-    if (*claimed > kMaxPixels * 4 + kScreencapHeader || *claimed > data.size() * kMaxDeflateRatio) {
-      return Error{ErrorKind::size_mismatch, data.size() - 4, "the gzip file cannot hold what it claims to"};
-    }
-    const std::span<std::uint8_t> out = inflated_.take(*claimed);
-    if (auto error = gunzip_.run(data, out)) return *error;
-    data = out;
+Result<ScreenDecoder::Opened> ScreenDecoder::open(Form form, std::span<const std::uint8_t> data) {
+  if (!last_.empty() && form == last_form_ && std::equal(data.begin(), data.end(), last_.begin(), last_.end())) {
+    return Opened{last_size_, true};
   }
-  const auto screencap = read_screencap(data);
-  if (!screencap) return screencap.error();
-  raw_ = screencap->picture;
-  return raw_->size;
+  const auto size = form == Form::png ? decoder_.open_png(data) : decoder_.open_screencap(data);
+  if (!size) return size.error();
+  open_ = data;
+  open_form_ = form;
+  open_size_ = *size;
+  return Opened{*size, false};
 }
 
 std::optional<Error> ScreenDecoder::decode(Matrix matrix, const I420Planes& planes) {
-  if (!raw_) return png_.decode(matrix, planes);
-  raw_converter_.convert(*raw_, matrix, planes);
-  raw_.reset();
-  inflated_.trim(kKeptBytes);
+  if (auto error = decoder_.decode(matrix, planes)) return error;
+  last_form_ = open_form_;
+  last_size_ = open_size_;
+  last_.clear();
+  if (open_.size() <= kMostKept) last_.assign(open_.begin(), open_.end());
+  open_ = {};
   return std::nullopt;
 }
 

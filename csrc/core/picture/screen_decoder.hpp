@@ -1,8 +1,8 @@
-// The pictures of one screen, one after the other, whatever screencap wrote them as: PNG, raw, or raw through gzip.
+// The pictures of one screen, one after the other.
 //
-// Guarantees: data that is byte for byte the same as the picture decoded before is recognised without being decoded.
-//   Everything else is as in png_decoder.hpp and raw_picture.hpp.
-// Memory: a copy of the last PNG or gzip file, for that comparison; raw pixels are not kept (to compare I420 is cheaper).
+// Guarantees: data that is byte for byte that of the picture before is recognised without being decoded, or looked at
+//   in any other way. A picture that could not be decoded leaves the one before as the last one.
+// Memory: a copy of the last PNG or gzip file. Raw pixels are not kept: to convert and compare them costs less.
 // Threads: one owner.
 #pragma once
 
@@ -10,39 +10,38 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
-#include "core/picture/gzip.hpp"
-#include "core/picture/i420.hpp"
-#include "core/picture/picture_error.hpp"
-#include "core/picture/png_decoder.hpp"
-#include "core/picture/raw_picture.hpp"
-#include "core/picture/scratch.hpp"
-#include "core/picture/screencap.hpp"
+#include "core/picture/picture_decoder.hpp"
 
 namespace mediacore::picture {
 
 class ScreenDecoder {
  public:
-  // The size of a PNG. The data must stay until `decode` is through.
-  Result<Size> open_png(std::span<const std::uint8_t> data);
-  // The size of what screencap wrote without -p, through gzip or not.
-  Result<Size> open_screencap(std::span<const std::uint8_t> data);
-  // Rows that `check` finds nothing in.
-  Result<Size> open_raw(const RawPicture& picture);
+  enum class Form : std::uint8_t { png, screencap };
 
-  // What was opened. `planes.size` is its size, or smaller within kMaxReduction.
+  struct Opened {
+    Size size;
+    bool unchanged;  // then there is nothing to decode
+  };
+
+  // The data must stay until `decode` is through.
+  Result<Opened> open(Form form, std::span<const std::uint8_t> data);
+
+  // As PictureDecoder::decode. After it, what was opened is the last picture.
   std::optional<Error> decode(Matrix matrix, const I420Planes& planes);
-  // What was opened as a PNG, as R G B A.
-  std::optional<Error> decode_rgba(std::span<std::uint8_t> out) { return png_.decode_rgba(out); }
 
  private:
-  static constexpr std::size_t kKeptBytes = std::size_t{64} << 20;
+  // Above it nothing is kept: a PNG of a screen is smaller, and the pixels of one larger.
+  static constexpr std::size_t kMostKept = std::size_t{4} << 20;
 
-  PngDecoder png_;
-  Gunzip gunzip_;
-  RawConverter raw_converter_;
-  Scratch inflated_;
-  std::optional<RawPicture> raw_;  // what is open, if it is no PNG
+  PictureDecoder decoder_;
+  std::span<const std::uint8_t> open_;
+  Form open_form_ = Form::png;
+  Size open_size_;
+  std::vector<std::uint8_t> last_;
+  Form last_form_ = Form::png;
+  Size last_size_;
 };
 
 }  // namespace mediacore::picture

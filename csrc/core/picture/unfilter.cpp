@@ -54,15 +54,6 @@ bool is_zero(const std::uint8_t* residuals, std::size_t bytes) {
 template <std::size_t kPixel>
 constexpr Kernels kScalar{sub_row<kPixel>, up_row, average_row<kPixel>, paeth_row<kPixel>, nullptr, nullptr, is_zero};
 
-bool has_avx2() noexcept {
-#if defined(__x86_64__)
-  static const bool has = __builtin_cpu_supports("avx2") != 0;
-  return has;
-#else
-  return false;
-#endif
-}
-
 }  // namespace
 
 const Kernels& scalar(std::size_t pixel_bytes) noexcept {
@@ -78,6 +69,7 @@ const Kernels& scalar(std::size_t pixel_bytes) noexcept {
 
 const Kernels& fastest(std::size_t pixel_bytes) noexcept {
 #if defined(__x86_64__)
+  if (has_avx512()) return avx512(pixel_bytes);
   if (has_avx2()) return avx2(pixel_bytes);
 #endif
   return scalar(pixel_bytes);

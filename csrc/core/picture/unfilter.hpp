@@ -47,7 +47,11 @@ struct Kernels {
 // `pixel_bytes` is 1, 2, 3, 4, 6 or 8. The scalar ones are the reference.
 const Kernels& scalar(std::size_t pixel_bytes) noexcept;
 #if defined(__x86_64__)
-const Kernels& avx2(std::size_t pixel_bytes) noexcept;  // needs the instruction set
+// These need their instruction set.
+const Kernels& avx2(std::size_t pixel_bytes) noexcept;
+const Kernels& avx512(std::size_t pixel_bytes) noexcept;
+bool has_avx2() noexcept;
+bool has_avx512() noexcept;
 #endif
 const Kernels& fastest(std::size_t pixel_bytes) noexcept;
 

@@ -29,7 +29,8 @@ struct InstructionSet {
 std::vector<InstructionSet> instruction_sets() {
   std::vector<InstructionSet> all{{"fastest", fastest}};
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") != 0) all.push_back({"avx2", avx2});
+  if (has_avx2()) all.push_back({"avx2", avx2});
+  if (has_avx512()) all.push_back({"avx512", avx512});
 #endif
   return all;
 }
