@@ -28,6 +28,7 @@ LAYERS = (
     {"capture", "rtc"},
     {"control", "adb"},
     {"media_loop"},
+    {"picture"},
     {"media", "settings", "h264", "rtp", "sessions", "drop_log"},
     {"errors", "_core", "_sessions"},
 )
@@ -150,7 +151,8 @@ def test_media_types_load_pyav_only_when_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["mediacore", "mediacore.h264", "mediacore.rtp", "mediacore.sessions", "mediacore.media"]
+    "module",
+    ["mediacore", "mediacore.h264", "mediacore.picture", "mediacore.rtp", "mediacore.sessions", "mediacore.media"],
 )
 def test_native_faces_load_no_library(module: str) -> None:
     heavy = "{'aiortc', 'aioice', 'av', 'aiohttp', 'adbutils', 'numpy', 'typer'}"

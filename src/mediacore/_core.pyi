@@ -997,3 +997,43 @@ def read_stun(data: Buffer, password: str) -> dict[str, Any]:
 
 def write_stun_answer(transaction_id: bytes, ip: bytes, port: int, password: str) -> bytes:
     """A binding success response; the address in network byte order. ValueError if a size is wrong."""
+
+@final
+class PictureBlock:
+    """The planes of one picture: a read-only buffer, recycled when nobody holds it."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class ScreenDecoder:
+    """The pictures of one screen, one after the other. Any thread, one at a time."""
+
+    def __init__(self, size: tuple[int, int] | None, matrix: str) -> None: ...
+    def decode_png(self, data: Buffer) -> tuple[PictureBlock, int, int, int, tuple[int, int] | None]:
+        """(block, width, height, stride, dirty rows) of a PNG. PictureError, ValueError."""
+
+    def decode_screencap(self, data: Buffer) -> tuple[PictureBlock, int, int, int, tuple[int, int] | None]:
+        """(block, width, height, stride, dirty rows) of a raw screencap. PictureError, ValueError."""
+
+def plane_capsule(rows: Buffer) -> object:
+    """A DLPack capsule of rows of bytes, which it keeps alive."""
+
+def decode_png(data: Buffer, size: tuple[int, int] | None, matrix: str) -> tuple[PictureBlock, int, int, int]:
+    """A PNG as (block, width, height, stride) of I420. PictureError, ValueError."""
+
+def decode_screencap(data: Buffer, size: tuple[int, int] | None, matrix: str) -> tuple[PictureBlock, int, int, int]:
+    """A raw screencap as (block, width, height, stride) of I420. PictureError, ValueError."""
+
+def convert_picture(
+    data: Buffer,
+    width: int,
+    height: int,
+    pixel_format: str,
+    stride: int | None,
+    size: tuple[int, int] | None,
+    matrix: str,
+) -> tuple[PictureBlock, int, int, int]:
+    """Raw pixels as (block, width, height, stride) of I420. PictureError, ValueError."""
+
+def decode_png_rgba(data: Buffer) -> tuple[bytes, int, int]:
+    """A PNG as (R G B A, width, height): for tests. PictureError."""

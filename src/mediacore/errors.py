@@ -1,8 +1,8 @@
 """Every error the package raises on purpose, sorted by whose fault it is.
 
 ``MediacoreError`` is the root. Below it: ``AdbError`` (the adb server or its binary), ``DeviceError`` (one device),
-``ViewerError`` (what a viewer sent), ``BitstreamError`` (bytes that do not parse) and ``SetupError`` (this machine or
-this installation). Each message says what was wrong and what to do about it.
+``ViewerError`` (what a viewer sent), ``BitstreamError`` and ``PictureError`` (bytes that do not parse) and
+``SetupError`` (this machine or this installation). Each message says what was wrong and what to do about it.
 
 ``code`` is a stable word for programs: it stands in the HTTP error body and in log lines.
 """
@@ -133,6 +133,22 @@ class BitstreamError(MediacoreError, ValueError):
         super().__init__(f"{what} at byte {byte_offset}")
         self.what = what
         self.byte_offset = byte_offset
+
+
+class PictureError(MediacoreError, ValueError):
+    """A picture that cannot be decoded. ``byte_offset`` is where in the given data.
+
+    ``kind`` is a word for programs: ``not-a-png``, ``truncated``, ``crc``, ``header``, ``order``, ``unsupported``,
+    ``too-large``, ``zlib``, ``adler``, ``filter`` or ``size-mismatch``.
+    """
+
+    code = "picture"
+
+    def __init__(self, kind: str, byte_offset: int, what: str = "the picture cannot be decoded") -> None:
+        super().__init__(f"{what} at byte {byte_offset} [{kind}]")
+        self.kind = kind
+        self.byte_offset = byte_offset
+        self.what = what
 
 
 class ViewerError(MediacoreError):

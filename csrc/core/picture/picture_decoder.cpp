@@ -1,0 +1,48 @@
+#include "core/picture/picture_decoder.hpp"
+
+#include "core/picture/limits.hpp"
+
+namespace mediacore::picture {
+
+Result<Size> PictureDecoder::open_png(std::span<const std::uint8_t> data) {
+  raw_.reset();
+  return png_.open(data);
+}
+
+Result<Size> PictureDecoder::open_raw(const RawPicture& picture) {
+  if (auto error = check(picture)) return *error;
+  raw_ = picture;
+  return picture.size;
+}
+
+Result<Size> PictureDecoder::open_screencap(std::span<const std::uint8_t> data) {
+  raw_.reset();
+  // No header begins like this: its width would be above any limit.
+  if (is_gzip(data)) {
+    const auto claimed = gzip_output_bytes(data);
+    if (!claimed) return claimed.error();
+    if (data.size() > kMaxFileBytes) {
+      return Error{ErrorKind::too_large, kMaxFileBytes, "the file is larger than 128 MiB"};
+    }
+    if (*claimed > kMaxPixels * 4 + kScreencapHeader || *claimed > data.size() * kMaxDeflateRatio) {
+      return Error{ErrorKind::size_mismatch, data.size() - 4, "the gzip file cannot hold what it claims to"};
+    }
+    const std::span<std::uint8_t> out = inflated_.take(*claimed);
+    if (auto error = gunzip_.run(data, out)) return *error;
+    data = out;
+  }
+  const auto screencap = read_screencap(data);
+  if (!screencap) return screencap.error();
+  raw_ = screencap->picture;
+  return raw_->size;
+}
+
+std::optional<Error> PictureDecoder::decode(Matrix matrix, const I420Planes& planes) {
+  if (!raw_) return png_.decode(matrix, planes);
+  raw_converter_.convert(*raw_, matrix, planes);
+  raw_.reset();
+  inflated_.trim(kKeptBytes);
+  return std::nullopt;
+}
+
+}  // namespace mediacore::picture

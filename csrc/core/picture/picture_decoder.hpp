@@ -1,0 +1,47 @@
+// Pictures in whatever form they come: PNG, what screencap writes without -p (raw, or raw through gzip), rows of pixels.
+//
+// Guarantees, policy, memory: those of png_decoder.hpp and raw_picture.hpp; gzip'd pixels are decompressed into a buffer
+//   that is kept for the next picture, up to kKeptBytes.
+// Threads: one owner each; many decoders at the same time do not know of each other.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "core/picture/gzip.hpp"
+#include "core/picture/i420.hpp"
+#include "core/picture/picture_error.hpp"
+#include "core/picture/png_decoder.hpp"
+#include "core/picture/raw_picture.hpp"
+#include "core/picture/scratch.hpp"
+#include "core/picture/screencap.hpp"
+
+namespace mediacore::picture {
+
+class PictureDecoder {
+ public:
+  // The size of a PNG. The data must stay until `decode` is through.
+  Result<Size> open_png(std::span<const std::uint8_t> data);
+  // The size of what screencap wrote without -p, through gzip or not.
+  Result<Size> open_screencap(std::span<const std::uint8_t> data);
+  // Rows that `check` finds nothing in.
+  Result<Size> open_raw(const RawPicture& picture);
+
+  // What was opened. `planes.size` is its size, or smaller within kMaxReduction.
+  std::optional<Error> decode(Matrix matrix, const I420Planes& planes);
+  // What was opened as a PNG, as R G B A.
+  std::optional<Error> decode_rgba(std::span<std::uint8_t> out) { return png_.decode_rgba(out); }
+
+ private:
+  static constexpr std::size_t kKeptBytes = std::size_t{64} << 20;
+
+  PngDecoder png_;
+  Gunzip gunzip_;
+  RawConverter raw_converter_;
+  Scratch inflated_;
+  std::optional<RawPicture> raw_;  // what is open, if it is no PNG
+};
+
+}  // namespace mediacore::picture

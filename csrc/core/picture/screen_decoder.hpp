@@ -1,0 +1,47 @@
+// The pictures of one screen, one after the other.
+//
+// Guarantees: data that is byte for byte that of the picture before is recognised without being decoded, or looked at
+//   in any other way. A picture that could not be decoded leaves the one before as the last one.
+// Memory: a copy of the last PNG or gzip file. Raw pixels are not kept: to convert and compare them costs less.
+// Threads: one owner.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/picture/picture_decoder.hpp"
+
+namespace mediacore::picture {
+
+class ScreenDecoder {
+ public:
+  enum class Form : std::uint8_t { png, screencap };
+
+  struct Opened {
+    Size size;
+    bool unchanged;  // then there is nothing to decode
+  };
+
+  // The data must stay until `decode` is through.
+  Result<Opened> open(Form form, std::span<const std::uint8_t> data);
+
+  // As PictureDecoder::decode. After it, what was opened is the last picture.
+  std::optional<Error> decode(Matrix matrix, const I420Planes& planes);
+
+ private:
+  // Above it nothing is kept: a PNG of a screen is smaller, and the pixels of one larger.
+  static constexpr std::size_t kMostKept = std::size_t{4} << 20;
+
+  PictureDecoder decoder_;
+  std::span<const std::uint8_t> open_;
+  Form open_form_ = Form::png;
+  Size open_size_;
+  std::vector<std::uint8_t> last_;
+  Form last_form_ = Form::png;
+  Size last_size_;
+};
+
+}  // namespace mediacore::picture

@@ -1,0 +1,99 @@
+"""Pictures to I420: PNG as ``screencap -p`` writes it (and any other PNG), and raw pixels in all formats of screens.
+
+Everything here is native. The GIL is released while a picture is decoded, and any number of threads may decode at the
+same time. Any bytes-like object is accepted. What cannot be decoded raises ``PictureError`` with the kind of error and
+the byte where it is; nothing of such a picture is handed on.
+
+Frames are in limited range. ``matrix`` is ``bt709``, as H.264 is sent with here, or ``bt601``, which VP8 always is.
+``size`` is what a picture is scaled to: at most its own size, each pixel the mean of the area that it stands for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from mediacore import _core
+from mediacore.errors import PictureError
+from mediacore.media import Frame
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = [
+    "Frame",
+    "Matrix",
+    "PictureError",
+    "PixelFormat",
+    "ScreenDecoder",
+    "convert",
+    "decode_png",
+    "decode_screencap",
+]
+
+Matrix: TypeAlias = Literal["bt709", "bt601"]
+PixelFormat: TypeAlias = Literal["rgba8888", "rgbx8888", "rgb888", "rgb565", "bgra8888", "rgba1010102"]
+
+
+def decode_png(data: Buffer, *, size: tuple[int, int] | None = None, matrix: Matrix = "bt709") -> Frame:
+    """Decode a PNG of any colour type and depth, interlaced or not (PNG, third edition). Alpha is ignored.
+
+    Strict: checksums, order of chunks and the exact amount of data must be right, else ``PictureError``. ValueError if
+    ``size`` is larger than the picture or more than 64 times smaller.
+    """
+    block, width, height, stride = _core.decode_png(data, size, matrix)
+    return Frame.of_block(block, (width, height), stride, matrix=matrix)
+
+
+def decode_screencap(data: Buffer, *, size: tuple[int, int] | None = None, matrix: Matrix = "bt709") -> Frame:
+    """Decode what ``screencap`` writes without ``-p``: a header of 12 or 16 bytes and raw pixels, gzip'd or not.
+
+    ``PictureError`` if the data is not just what the header wants; ValueError as ``decode_png``.
+    """
+    block, width, height, stride = _core.decode_screencap(data, size, matrix)
+    return Frame.of_block(block, (width, height), stride, matrix=matrix)
+
+
+def convert(
+    data: Buffer,
+    width: int,
+    height: int,
+    *,
+    pixel_format: PixelFormat = "rgba8888",
+    stride: int | None = None,
+    size: tuple[int, int] | None = None,
+    matrix: Matrix = "bt709",
+) -> Frame:
+    """Convert raw pixels, rows from the top, ``stride`` bytes from one to the next: by default without padding.
+
+    Formats are named by their bytes in memory; ``rgb565`` and ``rgba1010102`` are little-endian words with red in the
+    high and in the low bits. ``PictureError``, before a byte is read, if ``data`` is not just what size and stride want
+    (the last row may end without padding); ValueError as ``decode_png``.
+    """
+    block, *is_size, row_bytes = _core.convert_picture(data, width, height, pixel_format, stride, size, matrix)
+    return Frame.of_block(block, (is_size[0], is_size[1]), row_bytes, matrix=matrix)
+
+
+class ScreenDecoder:
+    """Decodes the pictures of one screen, one after the other, and tells what changed from one to the next.
+
+    The same screen gives the same PNG: data that is byte for byte that of the picture before costs a comparison, and
+    its frame has the planes of the frame before. ``Frame.dirty_rows`` is (0, 0) then; otherwise it is from the first to
+    the last row that differs, both even or the end of the picture, and None for the first picture.
+    A picture that raises leaves the one before as the last one. Any thread may call; one is decoded at a time.
+    """
+
+    def __init__(self, *, size: tuple[int, int] | None = None, matrix: Matrix = "bt709") -> None:
+        self._decoder = _core.ScreenDecoder(size, matrix)
+        self._matrix: Matrix = matrix
+
+    def decode_png(self, data: Buffer, *, pts_us: int = 0) -> Frame:
+        """Decode a PNG, as the function ``decode_png`` does."""
+        return self._frame(self._decoder.decode_png(data), pts_us)
+
+    def decode_screencap(self, data: Buffer, *, pts_us: int = 0) -> Frame:
+        """Decode what ``screencap`` writes without ``-p``, as the function ``decode_screencap`` does."""
+        return self._frame(self._decoder.decode_screencap(data), pts_us)
+
+    def _frame(self, decoded: tuple[_core.PictureBlock, int, int, int, tuple[int, int] | None], pts_us: int) -> Frame:
+        block, width, height, stride, dirty_rows = decoded
+        return Frame.of_block(block, (width, height), stride, matrix=self._matrix, pts_us=pts_us, dirty_rows=dirty_rows)
