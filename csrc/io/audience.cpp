@@ -10,6 +10,7 @@ namespace {
 
 std::vector<int> descriptors_of(const std::vector<UdpPort>& ports) {
   std::vector<int> descriptors;
+  descriptors.reserve(ports.size());
   for (const UdpPort& port : ports) descriptors.push_back(port.descriptor());
   return descriptors;
 }
@@ -42,13 +43,13 @@ Rendition* Audience::rendition(Id id) noexcept {
 
 // ---------------------------------------------------------------------------------------------- commands
 
-void Audience::add(AddViewer&& command, Wake& wake) {
+void Audience::add(const AddViewer& command, Wake& wake) {
   if (!demultiplexer_.add(command.id, command.ufrag, command.password)) {
     wake.events.post(Done{.token = 0, .error = "the ufrag " + command.ufrag + " is taken"});
     return;
   }
   const Viewer::Settings settings{.id = command.id, .quiet_us = command.quiet_us, .silent_us = command.silent_us};
-  viewers_.try_emplace(command.id, settings, std::move(command.shared));
+  viewers_.try_emplace(command.id, settings, command.shared);
 }
 
 void Audience::send_datagram(const SendDatagram& command, Wake& wake) {
@@ -60,7 +61,7 @@ void Audience::send_datagram(const SendDatagram& command, Wake& wake) {
   if (demultiplexer_.note_sent(viewer->id(), command.data, to, wake.now.us)) write(to, command.data);
 }
 
-void Audience::add_socket(AddRelaySocket&& command) {
+void Audience::add_socket(AddRelaySocket command) {
   Viewer* const viewer = find(command.viewer);
   if (viewer == nullptr || !demultiplexer_.dedicate_socket(command.viewer, command.socket)) return;
   poller_.add(command.port.descriptor(), kSocketTag | command.socket);
@@ -133,8 +134,7 @@ void Audience::leave_all(Viewer& viewer) noexcept {
 }
 
 void Audience::leave(Rendition& rendition, Wake& wake) {
-  const std::vector<Viewer*> viewers = rendition.viewers();
-  for (Viewer* viewer : viewers) {
+  for (Viewer* viewer : std::vector(rendition.viewers())) {  // they leave it meanwhile
     if (viewer->video == rendition.id()) move_to(viewer->video, 0, *viewer, wake);
     if (viewer->audio == rendition.id()) move_to(viewer->audio, 0, *viewer, wake);
     if (viewer->video == 0 && viewer->audio == 0) viewer->begun = false;

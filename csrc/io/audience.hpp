@@ -49,9 +49,9 @@ class Audience {
   // Throws std::system_error.
   Audience(const Settings& settings, std::vector<UdpPort> ports, Renditions& renditions, Poller& poller);
 
-  void add(AddViewer&& command, Wake& wake);
+  void add(const AddViewer& command, Wake& wake);
   void send_datagram(const SendDatagram& command, Wake& wake);
-  void add_socket(AddRelaySocket&& command);
+  void add_socket(AddRelaySocket command);
   void add_relay(const AddRelay& command);
   void bind(const BindChannel& command);
   void start(const StartViewer& command, Wake& wake);

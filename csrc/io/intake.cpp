@@ -15,10 +15,10 @@ h264::BurstFlush Intake::flush_for(const AddSource& command) const {
   return found != remembered_.end() ? found->second.for_new_stream() : h264::BurstFlush(command.idle_us);
 }
 
-void Intake::add(AddSource&& command, Wake& wake) {
+void Intake::add(AddSource command, Wake& wake) {
   const Source::Settings settings{.id = command.id, .rendition = command.rendition, .flush = flush_for(command)};
   if (!renditions_.contains(command.rendition)) {
-    wake.events.post(SourceEnded{.source = command.id, .reason = "no rendition"});
+    wake.events.post(SourceEnded{.source = command.id, .error = 0, .head = {}, .reason = "no rendition"});
     return;
   }
   const auto [place, added] =
@@ -42,7 +42,7 @@ void Intake::read(Id id, Wake& wake) {
 void Intake::pause(Wake& wake) {
   due_.clear();
   for (const auto& [id, source] : sources_) {
-    if (source.deadline_us() && *source.deadline_us() <= wake.now.us) due_.push_back(id);
+    if (source.deadline_us().value_or(kNever) <= wake.now.us) due_.push_back(id);
   }
   for (const Id id : due_) {
     const auto found = sources_.find(id);  // it may have been superseded by one before it
@@ -83,7 +83,7 @@ void Intake::give(Source& source, Wake& wake) {
   if (source.ended()) end(source.id(), source.error() == 0 ? "end" : "error", wake);
 }
 
-void Intake::give_unit(Source& source, Rendition& rendition, SourceUnit&& unit, Wake& wake) {
+void Intake::give_unit(Source& source, Rendition& rendition, SourceUnit unit, Wake& wake) {
   if (unit.is_random_access && unit.sps) source.note_key_frame();
   if (!source.has_key_frame()) {
     source.count(Source::Fate::before_key, false);

@@ -28,7 +28,7 @@ class Intake {
   Intake(Renditions& renditions, Poller& poller)
       : renditions_(renditions), poller_(poller), buffer_(Source::kReadBytes) {}
 
-  void add(AddSource&& command, Wake& wake);
+  void add(AddSource command, Wake& wake);
   void read(Id source, Wake& wake);
   // Flushes what is due.
   void pause(Wake& wake);
@@ -46,7 +46,7 @@ class Intake {
 
   void work(Source& source, Wake& wake, bool at_deadline);
   void give(Source& source, Wake& wake);
-  void give_unit(Source& source, Rendition& rendition, SourceUnit&& unit, Wake& wake);
+  void give_unit(Source& source, Rendition& rendition, SourceUnit unit, Wake& wake);
   void end(Id id, const char* reason, Wake& wake);
   void close(Sources::iterator source);
   h264::BurstFlush flush_for(const AddSource& command) const;

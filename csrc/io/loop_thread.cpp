@@ -15,9 +15,8 @@ constexpr std::uint64_t kCommandsTag = std::uint64_t{1} << 63;
 
 }  // namespace
 
-LoopThread::LoopThread(const Audience::Settings& settings, std::vector<UdpPort> ports, EventQueue& events, Gone gone)
+LoopThread::LoopThread(const Audience::Settings& settings, std::vector<UdpPort> ports, EventQueue& events)
     : settings_(settings),
-      gone_(std::move(gone)),
       wake_(events),
       intake_(renditions_, poller_),
       audience_(settings, std::move(ports), renditions_, poller_) {
@@ -169,7 +168,7 @@ Rendition* LoopThread::rendition(Id id) noexcept {
 }
 
 void LoopThread::carry_out(AddRendition& command) {
-  renditions_.try_emplace(command.id, std::move(command));
+  renditions_.try_emplace(command.id, command);
 }
 
 void LoopThread::carry_out(Push& command) {
@@ -203,7 +202,7 @@ void LoopThread::carry_out(AddSource& command) {
   intake_.add(std::move(command), wake_);
 }
 void LoopThread::carry_out(AddViewer& command) {
-  audience_.add(std::move(command), wake_);
+  audience_.add(command, wake_);
 }
 void LoopThread::carry_out(SendDatagram& command) {
   audience_.send_datagram(command, wake_);
@@ -256,7 +255,6 @@ void LoopThread::carry_out(Remove& command) {
     ++figures_.faults;
     done.error = error.what();
   }
-  gone_(command.id);
   if (command.token != 0) wake_.events.post(std::move(done));
 }
 

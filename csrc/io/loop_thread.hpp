@@ -15,7 +15,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <thread>
 #include <vector>
 
@@ -34,11 +33,8 @@ class LoopThread {
  public:
   static constexpr std::int64_t kTickUs = 250'000;
 
-  // Called on the thread when nothing is left of an id.
-  using Gone = std::function<void(Id)>;
-
   // Throws std::system_error.
-  LoopThread(const Audience::Settings& settings, std::vector<UdpPort> ports, EventQueue& events, Gone gone);
+  LoopThread(const Audience::Settings& settings, std::vector<UdpPort> ports, EventQueue& events);
   LoopThread(const LoopThread&) = delete;
   LoopThread& operator=(const LoopThread&) = delete;
   // Stops it.
@@ -88,7 +84,6 @@ class LoopThread {
   Rendition* rendition(Id id) noexcept;
 
   Audience::Settings settings_;
-  Gone gone_;
   CommandQueue commands_;
   Poller poller_;
   Wake wake_;

@@ -41,10 +41,7 @@ MediaLoop::MediaLoop(const Settings& settings) {
     Place& place = places_.emplace_back();
     std::vector<UdpPort> ports = open_ports(settings, next_port);
     for (const UdpPort& port : ports) place.sockets.push_back({port.host(), port.port()});
-    place.thread = std::make_unique<LoopThread>(of_thread, std::move(ports), events_, [this](Id id) {
-      const std::scoped_lock lock(gone_mutex_);
-      gone_.push_back(id);
-    });
+    place.thread = std::make_unique<LoopThread>(of_thread, std::move(ports), events_);
   }
   for (const Place& place : places_) place.thread->start();
 }
@@ -85,10 +82,8 @@ std::vector<MediaLoop::SocketName> MediaLoop::sockets(std::size_t thread) const 
 }
 
 std::vector<Event> MediaLoop::take_events() {
-  const auto lock = locked<WriteLock>();
-  std::vector<Event> events = events_.take();
-  forget_gone();  // after that: whose Done is among the events is among these
-  return events;
+  const auto lock = locked<ReadLock>();
+  return events_.take();
 }
 
 // ---------------------------------------------------------------------------------------------- ids
@@ -130,7 +125,6 @@ void MediaLoop::send_to(Id id, Command command) const {
 }
 
 Id MediaLoop::add(const Entry& entry, Command& command, const WriteLock&) {
-  forget_gone();
   const Id id = last_id_;
   const auto place = entries_.emplace(id, entry).first;
   try {
@@ -143,21 +137,13 @@ Id MediaLoop::add(const Entry& entry, Command& command, const WriteLock&) {
   return id;
 }
 
-void MediaLoop::forget_gone() {
-  std::vector<Id> gone;
-  {
-    const std::scoped_lock lock(gone_mutex_);
-    gone.swap(gone_);
-  }
-  for (const Id id : gone) forget(id);
-}
-
 void MediaLoop::forget(Id id) {
   const auto found = entries_.find(id);
   if (found == entries_.end()) return;
   Place& place = places_[found->second.thread];
   if (counts_as_load(found->second)) --place.load;
   if (const auto* const viewer = std::get_if<ViewerEntry>(&found->second.object)) {
+    // Who gets them next asks for them behind this removal: the thread has closed them by then.
     place.free_relay_sockets.insert(place.free_relay_sockets.end(), viewer->relay_sockets.begin(),
                                     viewer->relay_sockets.end());
   }
@@ -335,9 +321,10 @@ void MediaLoop::set_pacing(Id viewer, const egress::Pacing& pacing) {
 }
 
 void MediaLoop::remove(Id id, std::uint64_t token) {
-  const auto lock = locked<ReadLock>();
+  const auto lock = locked<WriteLock>();
   Command command = Remove{.id = id, .token = token};
   send(thread_for(id), command);
+  forget(id);
 }
 
 // ---------------------------------------------------------------------------------------------- figures

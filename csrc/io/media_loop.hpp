@@ -2,7 +2,7 @@
 //
 // Guarantees: no call waits for a thread of the loop (`close` joins them, and the destructor closes). Ids are never used
 //   again. Commands to one object are carried out in the order of the calls. `remove` is answered by Done also when
-//   there was nothing to remove; an id is known until then.
+//   there was nothing to remove; the id stands for nothing from the call on.
 // Policy: what an id no longer stands for is ignored by commands; figures of such an id are none. A full command queue
 //   throws QueueFull. After `close` everything throws LoopClosed.
 // Bounds: commands and events by their queues, units ahead of their time by kUnitsAhead and kBytesAhead per rendition.
@@ -194,14 +194,11 @@ class MediaLoop {
   void send(std::size_t thread, Command& command) const;
   void send_to(Id id, Command command) const;
   void check_same_thread(const Entry& viewer, Id rendition, bool audio) const;
-  void forget_gone();
   void forget(Id id);
   bool counts_as_load(const Entry& entry) const noexcept;
 
   EventQueue events_;
   std::mutex closing_;
-  std::mutex gone_mutex_;  // held for the time of a push or a swap
-  std::vector<Id> gone_;   // nothing is left of them: forgotten here when events are taken, or something is added
   // What follows. The threads never take it: nobody who was interrupted while holding it can hold them up.
   mutable std::shared_mutex mutex_;
   bool closed_ = false;

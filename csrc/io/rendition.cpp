@@ -27,11 +27,11 @@ std::optional<h264::Sps> sps_of(std::span<const std::uint8_t> unit) {
 
 }  // namespace
 
-Rendition::Rendition(AddRendition&& command)
+Rendition::Rendition(const AddRendition& command)
     : id_(command.id),
       codec_(command.codec),
       replay_bytes_(command.replay_bytes),
-      shared_(std::move(command.shared)),
+      shared_(command.shared),
       slicer_(codec_),
       cache_(is_audio(codec_) ? 0 : command.gop_bytes) {}
 
@@ -46,7 +46,7 @@ void Rendition::end_source(Id source) noexcept {
   if (current_ == source) current_ = 0;
 }
 
-void Rendition::take(SourceUnit&& unit, Wake& wake) {
+void Rendition::take(SourceUnit unit, Wake& wake) {
   auto whole = std::make_shared<Unit>();
   whole->data = std::move(unit.data);
   whole->received_us = unit.received_us;
@@ -55,13 +55,15 @@ void Rendition::take(SourceUnit&& unit, Wake& wake) {
   whole->complete_us = wake.now.us;
   whole->is_key = unit.is_random_access;
   whole->epoch = epoch_;
-  if (whole->is_key && unit.sps) tell_description(*whole, unit.sps.get(), wake);
+  if (whole->is_key && unit.sps) {
+    tell_description(*whole, {unit.sps->width, unit.sps->height}, unit.sps->profile_level_id(), wake);
+  }
   take_whole(whole, wake);
 }
 
-void Rendition::push(Push&& push, Wake& wake) {
+void Rendition::push(Push push, Wake& wake) {
   if (push.due_us == 0 && waiting_.empty()) {
-    take_push(std::move(push), wake);
+    take_push(push, wake);
   } else {
     waiting_.emplace_back(std::move(push));
   }
@@ -99,7 +101,7 @@ void Rendition::take_due(std::int64_t until_us, Wake& wake) {
     Waiting first = std::move(waiting_.front());
     waiting_.pop_front();
     if (auto* push = std::get_if<Push>(&first)) {
-      take_push(std::move(*push), wake);
+      take_push(*push, wake);
     } else if (const auto* size = std::get_if<Describe>(&first)) {
       told_size_ = Size{size->width, size->height};
     } else {
@@ -108,7 +110,7 @@ void Rendition::take_due(std::int64_t until_us, Wake& wake) {
   }
 }
 
-void Rendition::take_push(Push&& push, Wake& wake) {
+void Rendition::take_push(const Push& push, Wake& wake) {
   shared_->ahead.give_back(push.unit->data.size());
   Unit& unit = *push.unit;
   if (push.due_us != 0 && wake.now.us > push.due_us + kLateUs) ++figures_.late_units;
@@ -117,18 +119,20 @@ void Rendition::take_push(Push&& push, Wake& wake) {
   if (epoch_ == 0) epoch_ = 1;
   unit.epoch = epoch_;
   if (unit.is_key && codec_ == Codec::h264) {
-    if (const auto sps = sps_of(unit.data)) tell_description(unit, &*sps, wake);
+    if (const auto sps = sps_of(unit.data)) {
+      tell_description(unit, {sps->width, sps->height}, sps->profile_level_id(), wake);
+    }
   } else if (unit.is_key && told_size_) {
-    tell_description(unit, nullptr, wake);
+    tell_description(unit, *told_size_, {}, wake);
   }
   take_whole(push.unit, wake);
 }
 
-void Rendition::tell_description(const Unit& unit, const h264::Sps* sps, Wake& wake) {
+void Rendition::tell_description(const Unit& unit, const Size& size, std::string profile_level_id, Wake& wake) {
   Description description{.rendition = id_,
-                          .width = sps != nullptr ? sps->width : told_size_->width,
-                          .height = sps != nullptr ? sps->height : told_size_->height,
-                          .profile_level_id = sps != nullptr ? sps->profile_level_id() : std::string(),
+                          .width = size.width,
+                          .height = size.height,
+                          .profile_level_id = std::move(profile_level_id),
                           .epoch = unit.epoch,
                           .pts_us = unit.pts_us};
   if (description_ && description_->same_as(description)) return;

@@ -40,15 +40,15 @@ class Rendition {
   static constexpr std::int64_t kWishIntervalUs = 250'000;
   static constexpr std::int64_t kLateUs = 10'000;
 
-  explicit Rendition(AddRendition&& command);
+  explicit Rendition(const AddRendition& command);
 
   Id id() const noexcept { return id_; }
   Codec codec() const noexcept { return codec_; }
 
   // ---- what comes in
   // A unit of the current source.
-  void take(SourceUnit&& unit, Wake& wake);
-  void push(Push&& push, Wake& wake);
+  void take(SourceUnit unit, Wake& wake);
+  void push(Push push, Wake& wake);
   void describe(const Describe& size);
   void new_epoch();
   // Takes what is due by `until_us`.
@@ -96,9 +96,9 @@ class Rendition {
   };
 
   void begin_epoch() noexcept;
-  void take_push(Push&& push, Wake& wake);
+  void take_push(const Push& push, Wake& wake);
   void take_whole(const std::shared_ptr<Unit>& unit, Wake& wake);
-  void tell_description(const Unit& unit, const h264::Sps* sps, Wake& wake);
+  void tell_description(const Unit& unit, const Size& size, std::string profile_level_id, Wake& wake);
   void give_to_taps(const UnitRef& unit, Wake& wake);
   void give_to_viewers(const egress::FrameRef& frame, Wake& wake);
   egress::FrameRef slice(const Unit& unit);

@@ -9,7 +9,7 @@ Viewer::Viewer(const Settings& settings, std::shared_ptr<ViewerShared> shared)
     : settings_(settings), shared_(std::move(shared)) {}
 
 void Viewer::start(const egress::EgressConfig& config, egress::Now now) {
-  egress_.emplace(config, now);
+  egress_ = std::make_unique<egress::ViewerEgress>(config, now);
   started_ = true;
   frames_ = retransmitted_ = 0;
   queued_.clear();
@@ -20,8 +20,8 @@ void Viewer::start(const egress::EgressConfig& config, egress::Now now) {
 }
 
 void Viewer::set_destination(const std::optional<ice::Endpoint>& destination) noexcept {
-  destination_ = destination;
-  shared_->destination.write({.endpoint = destination.value_or(ice::Endpoint{}), .known = destination.has_value()});
+  destination_ = {.endpoint = destination.value_or(ice::Endpoint{}), .known = destination.has_value()};
+  shared_->destination.write(destination_);
 }
 
 void Viewer::stop() noexcept {
@@ -86,7 +86,7 @@ void Viewer::heard(std::int64_t now_us) noexcept {
 void Viewer::poll(egress::Now now, SendBatch& out) {
   deadline_us_.reset();
   if (!live()) return;
-  out.to(*destination_);
+  out.to(destination_.endpoint);
   egress_->poll(now, out);
   if (const auto deadline_us = egress_->deadline_us()) deadline_us_ = std::max(*deadline_us, now.us + 1);
   const egress::EgressStats& stats = egress_->stats();
@@ -101,7 +101,7 @@ void Viewer::poll(egress::Now now, SendBatch& out) {
 
 void Viewer::write_bye(egress::Now now, SendBatch& out) {
   if (!live()) return;
-  out.to(*destination_);
+  out.to(destination_.endpoint);
   egress_->write_bye(now, out);
 }
 

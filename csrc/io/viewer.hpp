@@ -45,17 +45,12 @@ class Viewer {
   // Once: the same keys and numbers a second time would be the same nonces.
   void start(const egress::EgressConfig& config, egress::Now now);
   bool started() const noexcept { return started_; }
-  bool has_keys() const noexcept { return egress_.has_value(); }
+  bool has_keys() const noexcept { return egress_ != nullptr; }
   // Media can flow.
-  bool live() const noexcept { return egress_.has_value() && destination_.has_value(); }
+  bool live() const noexcept { return egress_ != nullptr && destination_.known; }
   void set_destination(const std::optional<ice::Endpoint>& destination) noexcept;
   void set_pacing(const egress::Pacing& pacing) noexcept;
   void set_rate(std::uint64_t bps) noexcept;
-
-  // What it watches; 0: nothing.
-  Id video = 0;
-  Id audio = 0;
-  bool begun = false;  // attached, and live since
 
   void send(const egress::FrameRef& frame, egress::Now now);
   void send_audio(const egress::FrameRef& packet, egress::Now now);
@@ -93,6 +88,9 @@ class Viewer {
   // Its state cannot be kept: nothing more is sent.
   void stop() noexcept;
 
+  // What it watches; 0: nothing.
+  Id video = 0;
+  Id audio = 0;
   // The channels of its TURN servers, and the peers they lead to.
   struct Channel {
     ice::Endpoint server;  // with the channel
@@ -101,6 +99,7 @@ class Viewer {
   std::vector<Channel> channels;
   std::vector<std::uint16_t> relay_sockets;
 
+  bool begun = false;  // attached, and live since
   bool ready = false;  // in the thread's list of those to be polled
   bool paced = false;  // in its list of those with a deadline
 
@@ -115,25 +114,25 @@ class Viewer {
 
   Settings settings_;
   std::shared_ptr<ViewerShared> shared_;
-  std::optional<egress::ViewerEgress> egress_;
-  std::optional<ice::Endpoint> destination_;
+  std::unique_ptr<egress::ViewerEgress> egress_;  // null: no keys
+  Destination destination_;
   std::optional<std::int64_t> deadline_us_;
   std::deque<Queued> queued_;
   std::vector<Queued> sent_;  // by this wake-up's poll
   egress::Allowance up_{kMostUpPerSecond};
   std::optional<std::int64_t> nack_us_;
-  bool resent_ = false;  // by this wake-up's poll
   std::uint64_t frames_ = 0;
   std::uint64_t retransmitted_ = 0;
   std::optional<std::int64_t> wish_us_;
   std::optional<std::int64_t> replay_us_;
-  bool wish_kept_ = false;
-  bool started_ = false;
   std::int64_t heard_us_ = -1;
   std::int64_t watched_since_us_ = -1;
   std::int64_t tell_silence_us_ = 0;
-  bool silence_told_ = false;
   std::uint64_t replays_ = 0;
+  bool resent_ = false;  // by this wake-up's poll
+  bool wish_kept_ = false;
+  bool started_ = false;
+  bool silence_told_ = false;
 };
 
 }  // namespace mediacore::io
