@@ -1,0 +1,126 @@
+"""The engine and its bundled server, with devices that a socket stands for.
+
+    python our_server.py [--file stream.h264]... [--device PORT]... [--start-rate BPS] [--no-pacing]
+
+A device is a TCP port of this machine that writes Annex B, as screenrecord's socket does; it is watched at
+``/api/v1/devices/socket%3AN/whep``. Prints its URL, then carries out orders from its input, one line of JSON each:
+``hold`` (orders.py), ``figures``: the media loop's and each session's, and ``reset``: the figures begin anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import socket
+from typing import TYPE_CHECKING, Any
+
+from mediacore import Engine, EngineSettings, RtcSettings, StreamSettings
+from mediacore.capture.source import SourceStats
+from mediacore.engine import _Running
+from mediacore.media import Device, DeviceState, StreamDescription
+from mediacore.server.app import Server
+from mediacore.server.settings import ServerSettings
+from orders import Hold, obey
+
+if TYPE_CHECKING:
+    from mediacore.media_loop import MediaLoop
+
+
+class SocketDevice:
+    """A source that is a socket and nothing else."""
+
+    kind = "socket"
+    codec = "h264"
+    has_audio = False
+    key_frames_on_request = False
+    push = None
+    control = None
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.description: StreamDescription | None = None
+
+    async def open(self, loop: MediaLoop, rendition: int, audio: int, on_end: Any) -> None:
+        del audio
+        self._on_end = on_end
+        sock = await asyncio.to_thread(socket.create_connection, ("127.0.0.1", self._port))
+        sock.setblocking(False)
+        loop.add_source(sock, rendition, self, idle_us=1000)
+
+    def described(self, width: int, height: int, profile_level_id: str, epoch: int) -> StreamDescription:
+        self.description = StreamDescription(self.codec, width, height, profile_level_id, 0, epoch)
+        return self.description
+
+    async def request_key_frame(self) -> bool:
+        return False
+
+    def current(self, epoch: int) -> None:
+        """Not of interest."""
+
+    def damaged(self) -> None:
+        """Its next key frame heals that."""
+
+    def ended(self, error_number: int, head: bytes, reason: str) -> None:
+        del error_number, head, reason
+        self._on_end(None)
+
+    async def close(self) -> None:
+        """The loop closes the socket with the rendition."""
+
+    def stats(self) -> SourceStats:
+        return SourceStats()
+
+
+async def add_device(engine: Engine, number: int, port: int) -> None:
+    """Make it one of the engine's streams, as `publish` does."""
+    serial = f"socket:{number}"
+    settings = StreamSettings(grace_s=3600)
+    stream = await engine._open_stream(serial, SocketDevice(port), settings)  # type: ignore[arg-type]
+    engine._streams[serial] = _Running(stream, grace_s=3600, holders=1)
+    engine.devices.add(Device(serial, serial, "published", DeviceState.DEVICE))
+
+
+def figures(engine: Engine) -> dict[str, Any]:
+    """Everything there is, as JSON takes it."""
+    loop = engine._loop
+    assert loop is not None
+    sessions = [session.stats() for _, _, session in engine._sessions.snapshot()]
+    return {
+        "loop": dict(loop.native.loop_figures()),
+        "sessions": [
+            {
+                "packets_sent": one.packets_sent,
+                "retransmitted": one.retransmitted,
+                "queue": dataclasses.asdict(one.queue),
+                "stages": {name: dataclasses.asdict(delay) for name, delay in one.stages.items()},
+                "native": dict(session._viewer._native_figures()) if hasattr(session._viewer, "_native_figures") else {},
+            }
+            for one, (_, _, session) in zip(sessions, engine._sessions.snapshot(), strict=True)
+        ],
+    }
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--file", action="append", default=[])
+    parser.add_argument("--device", action="append", type=int, default=[])
+    parser.add_argument("--start-rate", type=int, default=10_000_000)
+    parser.add_argument("--no-pacing", action="store_true")
+    options = parser.parse_args()
+    settings = EngineSettings(
+        recordings=tuple(options.file),
+        use_adb=False,
+        rtc=RtcSettings(start_rate_bps=options.start_rate, pacing=not options.no_pacing),
+    )
+    async with Engine(settings) as engine, Server(engine, ServerSettings(port=0)) as server, contextlib.AsyncExitStack():
+        for number, port in enumerate(options.device):
+            await add_device(engine, number, port)
+        hold = Hold()
+        print(server.url, flush=True)
+        await obey({"hold": hold.order, "figures": lambda _: figures(engine)})
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
