@@ -50,17 +50,24 @@ class DeviceTrack(MediaStreamTrack):
 
     def __init__(self, reader: asyncio.StreamReader, fps: float) -> None:
         super().__init__()
-        self._reader, self._fps, self._count = reader, fps, 0
-        self._codec = av.CodecContext.create("h264", "r")
-        self._units: list[bytes] = []
+        self._fps, self._count = fps, 0
+        self._units: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue(8)
+        self._reading = asyncio.create_task(self._read(reader))
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        """A device does not wait until somebody watches."""
+        codec = av.CodecContext.create("h264", "r")
+        while data := await reader.read(65_536):
+            for packet in codec.parse(data):
+                if self._units.full():
+                    self._units.get_nowait()
+                self._units.put_nowait((self._count, bytes(packet)))
+                self._count += 1
 
     async def recv(self) -> av.Packet:
-        while not self._units:
-            data = await self._reader.read(65_536)
-            self._units += [bytes(packet) for packet in self._codec.parse(data)]
-        packet = av.Packet(self._units.pop(0))
-        packet.pts, packet.time_base = round(self._count * 90000 / self._fps), CLOCK
-        self._count += 1
+        count, unit = await self._units.get()
+        packet = av.Packet(unit)
+        packet.pts, packet.time_base = round(count * 90000 / self._fps), CLOCK
         return packet
 
 
