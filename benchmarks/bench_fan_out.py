@@ -34,11 +34,6 @@ STREAM = "screen_2Mbps_idr_2s"
 KEPT: dict[str, Any] = {}
 
 
-def show(request: pytest.FixtureRequest, *lines: str) -> None:
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print("", *lines, sep="\n")
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _keep() -> Any:
     yield
@@ -91,7 +86,7 @@ async def test_viewers_of_one_stream(request: pytest.FixtureRequest) -> None:
     )
     KEPT["viewers"] = {"rounds": runs, "stock_to_ours_cpu_16": ratio}
     title = f"{STREAM}: lateness from the earliest viewer's, medians of {ROUNDS} rounds"
-    show(request, title, *(row(name, rounds) for name, rounds in runs.items()), f"  stock / ours at 16: {ratio:.1f}x")
+    programs.show(request, title, *(row(name, rounds) for name, rounds in runs.items()), f"  stock / ours at 16: {ratio:.1f}x")
 
 
 @pytest.mark.timeout(900)
@@ -113,7 +108,7 @@ async def test_streams_with_clocks_of_their_own(request: pytest.FixtureRequest) 
         for kind in ("ours", "stock")
     }
     KEPT["clocks"] = {"rounds": runs, "many_to_one_cpu": ratios}
-    show(
+    programs.show(
         request,
         f"{CLOCKS} viewers, device sockets; lateness holds the devices' clocks where there are several",
         *(row(name, rounds) for name, rounds in runs.items()),
@@ -144,7 +139,7 @@ async def test_first_picture(request: pytest.FixtureRequest, every: str) -> None
                 answer = await viewers.order("connect", urls=[programs.url_of(server, kind, file=file)])
                 first[kind] += answer["first_ms"]
     KEPT[f"first_picture_idr_{every}"] = first
-    show(
+    programs.show(
         request,
         f"First whole IDR after the POST, an IDR each {every}, {count} joins",
         *(f"  {kind:6} median {median(ms):7.0f} ms   worst {max(ms):7.0f} ms" for kind, ms in first.items()),

@@ -7,7 +7,8 @@ with a receiver report that it lives.
 Orders come as lines of JSON on the input, one answer each on the output:
 
 - ``{"do": "connect", "urls": [...], "first": true}``: connects one viewer to each URL, one after another; with ``first``
-  each waits for its first whole IDR. Answers ``{"first_ms": [...]}``, from the POST.
+  each waits for its first whole IDR. Answers ``{"first_ms": [...]}``, from the POST. ``"link": {"rate_bps": …}``: they
+  share an emulated link (LinkOptions) from the server.
 - ``{"do": "measure", "seconds": 5, "fps": 30, "lose": 0, "packets": false}``: what comes in that time. ``lose`` 50: each
   50th packet is dropped on arrival and asked for again. ``fps``: the frames' schedule. Answers figures.
 - ``{"do": "close"}``: ends all viewers; the program goes on.
@@ -33,6 +34,7 @@ import pylibsrtp
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
 
 from mediacore.rtc.contract import ice_connection, override
+from mediacore.testing import EmulatedLink, LinkOptions
 from mediacore.testing.gathering import _on
 
 POLL_S = 0.004
@@ -98,8 +100,9 @@ def payload_offset(packet: bytes) -> int:
 class LightViewer:
     """One viewer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, link: EmulatedLink | None = None) -> None:
         self._url = url
+        self._link = link
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._sockets: list[tuple[socket.socket, Any]] = []
         self._location: str | None = None
@@ -129,13 +132,18 @@ class LightViewer:
         self._take_sockets(ice_connection(gatherer))
         self.posted_ns = time.time_ns()
         headers = {"Content-Type": "application/sdp"}
-        async with http.post(self._url, data=self._pc.localDescription.sdp, headers=headers) as answer:
+        offer = self._pc.localDescription.sdp
+        if self._link is not None:  # the server must not know a way around the link
+            offer = re.sub(r"(a=candidate:\S+ \d+ udp \d+) \S+ \d+", r"\1 127.0.0.1 9", offer)
+        async with http.post(self._url, data=offer, headers=headers) as answer:
             sdp = await answer.text()
             if answer.status != 201:
                 raise RuntimeError(f"{self._url}: {answer.status} {sdp}")
             self._location = answer.headers.get("Location")
         for payload_type, codec in re.findall(r"a=rtpmap:(\d+) (H264|rtx)/90000", sdp):
             (self._media if codec == "H264" else self._repairs).add(int(payload_type))
+        if self._link is not None:
+            sdp = self._link.through(sdp)
         await self._pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
         self._spawn(self._report())
 
@@ -362,11 +370,15 @@ class Viewers:
     def __init__(self, http: aiohttp.ClientSession) -> None:
         self._http = http
         self._viewers: list[LightViewer] = []
+        self._link: EmulatedLink | None = None
 
     async def connect(self, order: dict[str, Any]) -> dict[str, Any]:
         first_ms: list[float] = []
+        if "link" in order:
+            self._link = EmulatedLink(down=LinkOptions(**order["link"]))
+            await self._link.__aenter__()
         for url in order["urls"]:
-            viewer = LightViewer(url)
+            viewer = LightViewer(url, self._link)
             self._viewers.append(viewer)
             await viewer.connect(self._http)
             if order.get("first", True):
@@ -378,6 +390,7 @@ class Viewers:
 
     async def measure(self, order: dict[str, Any]) -> dict[str, Any]:
         lose, seconds = order.get("lose", 0), order["seconds"]
+        before = self._link and (self._link.down.passed, self._link.down.lost, self._link.down.overflowed)
         arrivals = []
         for viewer in self._viewers:
             viewer.prompt(lose > 0)
@@ -394,13 +407,22 @@ class Viewers:
         for viewer in self._viewers:
             viewer.lose, viewer.arrivals = 0, None
             viewer.prompt(True)
-        return figures(arrivals, seconds, order["fps"], order.get("packets", False))
+        result = figures(arrivals, seconds, order["fps"], order.get("packets", False))
+        if self._link is not None and before is not None:
+            down = self._link.down
+            counts = (down.passed - before[0], down.lost - before[1], down.overflowed - before[2])
+            result["link"] = dict(zip(("passed", "lost", "overflowed"), counts, strict=True))
+            result["link"]["late_ms_p99"] = percentile(self._link.late_ms, 0.99)
+        return result
 
     async def close(self, order: dict[str, Any]) -> dict[str, Any]:
         del order
         viewers, self._viewers = self._viewers, []
         for viewer in viewers:
             await viewer.close(self._http)
+        if self._link is not None:
+            link, self._link = self._link, None
+            await link.__aexit__(None, None, None)
         return {}
 
 

@@ -32,8 +32,7 @@ class Hold:
     def _run(burst_ms: int, pause_ms: int, seconds: float) -> None:
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s:
-            for _ in range(max(1, burst_ms // 500)):  # usleep takes less than a second
-                _SLEEP(min(burst_ms, 500) * 1000)
+            _SLEEP(burst_ms * 1000)  # in one call: between two, another thread would get it
             time.sleep(pause_ms / 1000)
 
 

@@ -4,15 +4,13 @@
 
 A device is a TCP port of this machine that writes Annex B, as screenrecord's socket does; it is watched at
 ``/api/v1/devices/socket%3AN/whep``. Prints its URL, then carries out orders from its input, one line of JSON each:
-``hold`` (orders.py), ``figures``: the media loop's and each session's, and ``reset``: the figures begin anew.
+``hold`` (orders.py) and ``figures``: the media loop's and each viewer's.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import dataclasses
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -83,22 +81,12 @@ async def add_device(engine: Engine, number: int, port: int) -> None:
 
 
 def figures(engine: Engine) -> dict[str, Any]:
-    """Everything there is, as JSON takes it."""
-    loop = engine._loop
-    assert loop is not None
-    sessions = [session.stats() for _, _, session in engine._sessions.snapshot()]
+    """Those of the media loop, and of each viewer the native ones."""
+    assert engine._loop is not None
+    sessions = [session for _, _, session in engine._sessions.snapshot()]
     return {
-        "loop": dict(loop.native.loop_figures()),
-        "sessions": [
-            {
-                "packets_sent": one.packets_sent,
-                "retransmitted": one.retransmitted,
-                "queue": dataclasses.asdict(one.queue),
-                "stages": {name: dataclasses.asdict(delay) for name, delay in one.stages.items()},
-                "native": dict(session._viewer._native_figures()) if hasattr(session._viewer, "_native_figures") else {},
-            }
-            for one, (_, _, session) in zip(sessions, engine._sessions.snapshot(), strict=True)
-        ],
+        "loop": dict(engine._loop.native.loop_figures()),
+        "viewers": [dict(one._viewer._transport.figures()) for one in sessions if one._viewer._transport is not None],
     }
 
 
@@ -114,7 +102,7 @@ async def main() -> None:
         use_adb=False,
         rtc=RtcSettings(start_rate_bps=options.start_rate, pacing=not options.no_pacing),
     )
-    async with Engine(settings) as engine, Server(engine, ServerSettings(port=0)) as server, contextlib.AsyncExitStack():
+    async with Engine(settings) as engine, Server(engine, ServerSettings(port=0)) as server:
         for number, port in enumerate(options.device):
             await add_device(engine, number, port)
         hold = Hold()

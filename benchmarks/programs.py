@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import pytest
+
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 READY_S = 30.0
@@ -113,6 +115,12 @@ def url_of(server: Program, kind: str, number: int = 0, file: Path | None = None
         return f"{server.ready}/{number}/whep"
     serial = f"file%3A{file.stem}" if file is not None else f"socket%3A{number}"
     return f"{server.ready}/api/v1/devices/{serial}/whep"
+
+
+def show(request: pytest.FixtureRequest, *lines: str) -> None:
+    """Print past pytest's capturing."""
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print("", *lines, sep="\n")
 
 
 def save(name: str, report: object) -> None:
