@@ -99,7 +99,7 @@ async def test_slow_link(request: pytest.FixtureRequest) -> None:
         server = programs.ours(file, None, "--start-rate", str(LINK_BPS)) if kind == "ours" else programs.stock(file)
         async with server as running, programs.viewers() as viewers:
             link = {"rate_bps": LINK_BPS, "queue_ms": QUEUE_MS}
-            await viewers.order("connect", urls=[programs.url_of(running, kind, file=file)], link=link)
+            await viewers.order("connect", urls=[programs.url_of(running, kind, file=file)], first=False, link=link)
             await asyncio.sleep(WARM_UP_S)
             figures = await viewers.order("measure", seconds=2 * SECONDS, fps=FPS)
             await viewers.order("close")
