@@ -1,9 +1,9 @@
 """The engine and its bundled server, with devices that a socket stands for.
 
-    python our_server.py [--file stream.h264]... [--device PORT]... [--start-rate BPS] [--no-pacing]
+    python our_server.py [--file stream.h264]... [--device PORT]... [--start-rate BPS] [--no-pacing] [--encode]
 
 A device is a TCP port of this machine that writes Annex B, as screenrecord's socket does; it is watched at
-``/api/v1/devices/socket%3AN/whep``. Prints its URL, then carries out orders from its input, one line of JSON each:
+``/api/v1/devices/socket%3AN/whep``. ``--encode`` publishes a stream whose encoder answers wishes for key frames. Prints its URL, then carries out orders from its input, one line of JSON each:
 ``hold`` (orders.py) and ``figures``: the media loop's and each viewer's.
 """
 
@@ -14,6 +14,7 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Any
 
+from encoded_publication import publish
 from mediacore import Engine, EngineSettings, RtcSettings, StreamSettings
 from mediacore.capture.source import SourceStats
 from mediacore.engine import _Running
@@ -96,6 +97,7 @@ async def main() -> None:
     parser.add_argument("--device", action="append", type=int, default=[])
     parser.add_argument("--start-rate", type=int, default=10_000_000)
     parser.add_argument("--no-pacing", action="store_true")
+    parser.add_argument("--encode", action="store_true")
     options = parser.parse_args()
     settings = EngineSettings(
         recordings=tuple(options.file),
@@ -105,9 +107,13 @@ async def main() -> None:
     async with Engine(settings) as engine, Server(engine, ServerSettings(port=0)) as server:
         for number, port in enumerate(options.device):
             await add_device(engine, number, port)
+        encoding = asyncio.create_task(publish(engine)) if options.encode else None
         hold = Hold()
         print(server.url, flush=True)
         await obey({"hold": hold.order, "figures": lambda _: figures(engine)})
+        if encoding is not None:
+            encoding.cancel()
+            await asyncio.gather(encoding, return_exceptions=True)
 
 
 if __name__ == "__main__":
