@@ -35,9 +35,14 @@ class Recipe:
     """Rows of the picture that show video: noise, new in each frame."""
 
 
+VBV = "slices=1:scenecut=0:vbv-maxrate=2400:vbv-bufsize=800:"
+
 STREAMS = {
     "screen_720p": Recipe(720, 1280, 150, 4_000_000, "slices=1:keyint=300"),
     "screen_720p_4_slices": Recipe(720, 1280, 150, 4_000_000, "slices=4:aud=1:keyint=60"),
+    "screen_2Mbps_idr_2s": Recipe(720, 1280, 300, 2_000_000, f"{VBV}keyint=60:min-keyint=60", 200),
+    "screen_2Mbps_idr_500ms": Recipe(720, 1280, 300, 2_000_000, f"{VBV}keyint=15:min-keyint=15", 200),
+    "screen_1080p_large_idr": Recipe(1080, 1920, 60, 4_000_000, "slices=1:scenecut=0:keyint=30:min-keyint=30:qp=34"),
     "video_1080p_20Mbps": Recipe(1080, 1920, 60, 20_000_000, "slices=1:keyint=300:cabac=1", 480),
 }
 """By name: an interface at a low bit rate, with one slice and with four, and a window of video at a high one."""

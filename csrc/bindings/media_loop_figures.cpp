@@ -115,10 +115,13 @@ py::dict to_dict(const MediaLoop::ViewerState& state) {
   dict["quota_drops"] = state.quota_drops;
   dict["handed_us_p50"] = state.handed.p50_us;
   dict["handed_us_p95"] = state.handed.p95_us;
+  dict["handed_us_p99"] = state.handed.p99_us;
   dict["arrival_us_p50"] = state.arrival.p50_us;
   dict["arrival_us_p95"] = state.arrival.p95_us;
+  dict["arrival_us_p99"] = state.arrival.p99_us;
   dict["nack_us_p50"] = state.nack.p50_us;
   dict["nack_us_p95"] = state.nack.p95_us;
+  dict["nack_us_p99"] = state.nack.p99_us;
   return dict;
 }
 

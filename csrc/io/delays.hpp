@@ -1,4 +1,4 @@
-// The last delays of one kind, for their median and 95th percentile.
+// The last delays of one kind, for their median, 95th and 99th percentile.
 //
 // Policy: the newest kKept are kept; a delay is taken as 0 to 2^31 - 1 µs.
 // Threads: one writer, any readers; a reader may see some delays of now and some of just before.
@@ -20,6 +20,7 @@ class Delays {
   struct Figures {
     std::int64_t p50_us = -1;  // -1: there was none
     std::int64_t p95_us = -1;
+    std::int64_t p99_us = -1;
   };
 
   void add(std::int64_t us) noexcept {
@@ -42,7 +43,7 @@ class Delays {
       std::nth_element(values.begin(), nth, end);
       return std::int64_t{*nth};
     };
-    return {.p50_us = at(50), .p95_us = at(95)};
+    return {.p50_us = at(50), .p95_us = at(95), .p99_us = at(99)};
   }
 
  private:

@@ -118,6 +118,7 @@ TEST(Delays, KnowTheNewest) {
   const auto figures = delays.figures();
   EXPECT_EQ(figures.p50_us, 127);
   EXPECT_EQ(figures.p95_us, 242);
+  EXPECT_EQ(figures.p99_us, 252);
   delays.add(-5);
   EXPECT_GE(delays.figures().p50_us, 0);
 }
