@@ -28,8 +28,9 @@ LAYERS = (
     {"capture", "rtc"},
     {"control", "adb"},
     {"media_loop"},
+    {"ring"},
     {"media", "settings", "h264", "rtp", "sessions"},
-    {"errors", "_core", "_sessions"},
+    {"errors", "_core", "_sessions", "_ring"},
 )
 RANK = {unit: rank for rank, units in enumerate(LAYERS) for unit in units}
 # Stands beside the layers: it may use the engine and what is below, and only the command line uses it.
@@ -150,7 +151,8 @@ def test_media_types_load_pyav_only_when_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["mediacore", "mediacore.h264", "mediacore.rtp", "mediacore.sessions", "mediacore.media"]
+    "module",
+    ["mediacore", "mediacore.h264", "mediacore.rtp", "mediacore.sessions", "mediacore.media", "mediacore.ring"],
 )
 def test_native_faces_load_no_library(module: str) -> None:
     heavy = "{'aiortc', 'aioice', 'av', 'aiohttp', 'adbutils', 'numpy', 'typer'}"

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import av
+    import numpy as np
+    from numpy.typing import NDArray
+    from typing_extensions import Buffer
 
 MICROSECONDS = 1_000_000
 
@@ -41,6 +44,12 @@ class DropCause(enum.StrEnum):
     """The picture turned while a finger was down, or the gesture's begin was not let in."""
     DEVICE_FAILED = "device-failed"
     """The device took it and did not carry it out."""
+    OVERFLOW = "overflow"
+    """A newer frame took its place."""
+    DEADLINE = "deadline"
+    """There was no room in time."""
+    POOL_EXHAUSTED = "pool-exhausted"
+    """There was no memory to put a frame in: readers keep too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,95 @@ class Packet:
         packet.time_base = Fraction(1, MICROSECONDS)
         packet.is_keyframe = self.is_key
         return packet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One raw picture, I420, 8 bits. The planes are views of one block that they keep alive; nobody writes to it.
+
+    The block holds Y, then U, then V, with S, S/2 and S/2 bytes from one row to the next, S even.
+    """
+
+    width: int
+    """Width in pixels."""
+    height: int
+    """Height in pixels."""
+    matrix: Literal["bt709", "bt601"]
+    """How colours became luma and chroma; an encoder has to tell its viewers the same."""
+    full_range: bool
+    """False: luma is 16 to 235 and chroma 16 to 240."""
+    pts_us: int
+    """Presentation time in µs, on the monotonic clock for live sources."""
+    y: NDArray[np.uint8]
+    """Luma, (height, width)."""
+    u: NDArray[np.uint8]
+    """Blue chroma, half of each, rounded up."""
+    v: NDArray[np.uint8]
+    """Red chroma, half of each, rounded up."""
+    dirty_rows: tuple[int, int] | None = None
+    """Rows that differ from the frame before, the second excluded; (0, 0) if none does, None if that is not known."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.width, self.height
+
+    @classmethod
+    def of_block(
+        cls,
+        block: Buffer,
+        size: tuple[int, int],
+        stride: int,
+        *,
+        matrix: Literal["bt709", "bt601"],
+        pts_us: int = 0,
+        dirty_rows: tuple[int, int] | None = None,
+    ) -> Frame:
+        """The frame whose planes are ``block``; ``stride`` is S. Copies nothing."""
+        import numpy as np  # noqa: PLC0415
+
+        width, height = size
+        half_width, half_height = (width + 1) // 2, (height + 1) // 2
+        luma, chroma = stride * height, stride // 2 * half_height
+        planes = np.frombuffer(memoryview(block), np.uint8, luma + 2 * chroma)
+        planes.flags.writeable = False
+        y = planes[:luma].reshape(height, stride)[:, :width]
+        u = planes[luma : luma + chroma].reshape(half_height, stride // 2)[:, :half_width]
+        v = planes[luma + chroma :].reshape(half_height, stride // 2)[:, :half_width]
+        return cls(width, height, matrix, full_range=False, pts_us=pts_us, y=y, u=u, v=v, dirty_rows=dirty_rows)
+
+    def to_av(self) -> av.VideoFrame:
+        """The same as an ``av.VideoFrame`` with a time base of 1 µs.
+
+        Even sizes are not copied: the ``av.VideoFrame`` keeps the block alive, and is to be read only. Odd sizes are.
+        """
+        from fractions import Fraction  # noqa: PLC0415
+
+        import av  # noqa: PLC0415
+        from av.video.reformatter import ColorRange, Colorspace  # noqa: PLC0415
+
+        if self.width % 2 == 0 and self.height % 2 == 0:
+            import numpy as np  # noqa: PLC0415
+
+            stride = self.y.strides[0]
+            rows = np.lib.stride_tricks.as_strided(self.y, (self.height // 2 * 3, stride), (stride, 1), writeable=False)
+            frame = av.VideoFrame.from_numpy_buffer(rows, "yuv420p", width=self.width)
+        else:
+            frame = av.VideoFrame(self.width, self.height, "yuv420p")
+            for plane, to in zip((self.y, self.u, self.v), frame.planes, strict=True):
+                _copy_plane(plane, to)
+        frame.colorspace = Colorspace.ITU709 if self.matrix == "bt709" else Colorspace.ITU601
+        frame.color_range = ColorRange.JPEG if self.full_range else ColorRange.MPEG
+        frame.pts = self.pts_us
+        frame.time_base = Fraction(1, MICROSECONDS)
+        return frame
+
+
+def _copy_plane(plane: NDArray[np.uint8], to: av.video.plane.VideoPlane) -> None:
+    import numpy as np  # noqa: PLC0415
+
+    height, width = plane.shape
+    np.frombuffer(memoryview(to), np.uint8).reshape(-1, to.line_size)[:height, :width] = plane
 
 
 @dataclass(frozen=True, slots=True)
