@@ -18,6 +18,7 @@ from libcpp.memory cimport make_shared, shared_ptr
 from libcpp.vector cimport vector
 
 from threading import Lock
+from types import GenericAlias
 
 
 cdef extern from "core/memory/frame_ring.hpp" namespace "mediacore::memory" nogil:
@@ -234,12 +235,9 @@ cdef class FramePool:
         return self._pool.get().exhausted()
 
 
-cdef void delete_channel(object capsule) noexcept:
-    del_channel(<shared_ptr[FrameChannel]*>PyCapsule_GetPointer(capsule, CHANNEL))
-
-
-cdef void del_channel(shared_ptr[FrameChannel]* channel) noexcept:
-    del channel
+cdef void forget_channel(object capsule) noexcept:
+    cdef shared_ptr[FrameChannel]* kept = <shared_ptr[FrameChannel]*>PyCapsule_GetPointer(capsule, CHANNEL)
+    del kept
 
 
 cdef class Channel:
@@ -325,11 +323,16 @@ cdef class Channel:
 
     def _capsule(self):
         """The channel for a native thread: a std::shared_ptr<mediacore::io::FrameChannel>*."""
-        return PyCapsule_New(new shared_ptr[FrameChannel](self._channel), CHANNEL, delete_channel)
+        return PyCapsule_New(new shared_ptr[FrameChannel](self._channel), CHANNEL, forget_channel)
 
 
 cdef class FrameRing(Channel):
     """FrameRing(capacity, policy="drop-oldest"): Python objects."""
+
+    @classmethod
+    def __class_getitem__(cls, item):
+        """Only for annotations: FrameRing[Frame]."""
+        return GenericAlias(cls, item)
 
     cdef list _values  # by token - 1; None where the slot is free
     cdef vector[uint64_t] _free  # free slots; always has room for all, so that freeing one cannot fail

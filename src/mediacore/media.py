@@ -300,6 +300,8 @@ class CloseReason(enum.StrEnum):
     """ICE or DTLS failed."""
     STREAM_ENDED = "stream-ended"
     """The device went away for good, or its stream failed."""
+    IDLE = "idle"
+    """Nothing was heard of it for ``session_idle_s``."""
     DRAIN = "drain"
     """The service shuts down."""
 

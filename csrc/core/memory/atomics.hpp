@@ -46,9 +46,10 @@ struct Atomics {
   // A mailbox's one exchange. Both halves: it hands a token over, and takes one.
   static constexpr std::memory_order kSwap = std::memory_order_acq_rel;
 
-  // A slot's reference count goes down. Release: what was done with the slot comes before its next use; acquire: whoever
-  // brings it to nothing passes on what all the others have released.
-  static constexpr std::memory_order kRelease = std::memory_order_acq_rel;
+  // A slot's reference count goes down. Release: what was done with the slot comes before its next use. Whoever finds itself
+  // to be the last acquires what all the others have released, and passes it on with kPutFree.
+  static constexpr std::memory_order kRelease = std::memory_order_release;
+  static constexpr std::memory_order kSeeLast = std::memory_order_acquire;
   // A free slot goes into the chain, and the chain to who acquires: a slot's next user comes after its last one.
   static constexpr std::memory_order kPutFree = std::memory_order_release;
   static constexpr std::memory_order kTakeFree = std::memory_order_acquire;

@@ -5,7 +5,7 @@
 //   did with it.
 // - No call waits. `acquire` on an empty table says so at once.
 // - A handle carries the slot's generation: a handle whose slot was given back is refused by every call, and nothing
-//   happens. (A generation comes again after 2^32 uses of one slot: two years at 60 per second, if it were always the same
+//   happens. (Not while: a reference that two threads give back at the same moment is not caught. And a generation comes again after 2^32 uses of one slot: two years at 60 per second, if it were always the same
 //   one.)
 // Policy: a reference is added by a holder only, so a count never rises from 0.
 // How: the chain is taken whole, with one exchange, by the one that acquires: no ABA.
@@ -63,13 +63,15 @@ class BasicSlotTable {
   bool release(Handle handle) {
     if (!valid(handle)) return false;
     Slot& slot = slots_[index_of(handle)];
-    std::uint64_t seen = slot.state.load(A::kPlain);
+    std::uint64_t seen = slot.state.load(A::kSeeLast);
     while (held(seen, handle)) {
-      const bool last = (seen & kReferences) == 1;
-      const std::uint64_t next = last ? (seen & kGeneration) + kNextGeneration : seen - 1;
-      if (!slot.state.compare_exchange_weak(seen, next, A::kRelease, A::kPlain)) continue;
-      if (last) put_free(static_cast<std::uint32_t>(handle), slot);
-      return true;
+      if ((seen & kReferences) == 1) {
+        // The only reference: nobody else may change the count.
+        slot.state.store((seen & kGeneration) + kNextGeneration, A::kPlain);
+        put_free(static_cast<std::uint32_t>(handle), slot);
+        return true;
+      }
+      if (slot.state.compare_exchange_weak(seen, seen - 1, A::kRelease, A::kSeeLast)) return true;
     }
     return false;
   }

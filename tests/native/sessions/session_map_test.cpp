@@ -189,7 +189,7 @@ TEST_P(AgainstAModel, AnswersTheSame) {
   for (std::int64_t now = 1; now < 20'000; ++now) {
     const std::string id = std::to_string(random() % 200);
     const auto known = model.find(id);
-    if (random() % 500 == 0) map.reshard(std::size_t{1} << random() % 8);
+    if (random() % 500 == 0) map.reshard(std::size_t{1} << random() % 6);
     switch (random() % 8) {
       case 0:
       case 1: {
@@ -319,6 +319,7 @@ TEST(SessionMapThreads, KeepEachOthersEntriesApart) {
   EXPECT_EQ(map.size(), 0U);
 }
 
+// (At most 32 shards in these tests: ThreadSanitizer follows 64 locks of a thread.)
 // Writers, readers and snapshots go on while the number of shards changes all the time: nothing is lost or seen twice, the
 // pairs of `SnapshotShowsOneInstant` hold, and no generation comes again.
 TEST(SessionMapThreads, ReshardingLosesNothing) {
@@ -353,7 +354,7 @@ TEST(SessionMapThreads, ReshardingLosesNothing) {
     }
   });
   std::jthread resharder([&](const std::stop_token& stop) {
-    for (std::size_t turn = 0; !stop.stop_requested(); ++turn) map.reshard(std::size_t{1} << turn * 5 % 8);
+    for (std::size_t turn = 0; !stop.stop_requested(); ++turn) map.reshard(std::size_t{1} << turn * 5 % 6);
   });
   for (int round = 0; round < 500; ++round) {
     const Rows rows = snapshot_of(map);
@@ -378,7 +379,7 @@ TEST(SessionMap, ReshardingKeepsEntriesTimesAndGenerations) {
     map.put(std::to_string(number), number, static_cast<std::int64_t>(number));
   }
   const Rows before = snapshot_of(map);
-  for (const std::size_t shards : {4UL, kMaxShards, 2UL, 4UL, 1UL}) {
+  for (const std::size_t shards : {4UL, 32UL, 2UL, 4UL, 1UL}) {
     map.reshard(shards);
     EXPECT_EQ(map.shards(), shards);
     EXPECT_EQ(map.stats().size(), shards);
