@@ -259,9 +259,11 @@ void SessionMap::snapshot(Listing& out) const {
 bool SessionMap::expire_shard(const Layout& seen, Shard& shard, std::int64_t latest_ns, Listing& removed) {
   {
     const auto lock = shard.lock<Shared>();
+    // Before anything else is looked at: a shard that is not the map's may be filled at this moment.
+    if (layout_.load(std::memory_order_acquire) != &seen) return false;
     Due due;
     shard.measure_due(latest_ns, due);
-    if (due.rows == 0) return layout_.load(std::memory_order_acquire) == &seen;
+    if (due.rows == 0) return true;
   }
   const auto lock = shard.lock<Exclusive>();
   if (layout_.load(std::memory_order_acquire) != &seen) return false;
@@ -301,12 +303,17 @@ std::size_t SessionMap::shards() const {
 }
 
 std::vector<ShardStats> SessionMap::stats() const {
-  const Layout& seen = *layout_.load(std::memory_order_acquire);
+  const Layout* seen = layout_.load(std::memory_order_acquire);
   std::vector<ShardStats> stats;
-  stats.reserve(seen.count);
-  for (std::size_t index = 0; index < seen.count; ++index) {
-    Shard& one = seen.all[index];
+  stats.reserve(seen->count);
+  while (stats.size() < seen->count) {
+    Shard& one = seen->all[stats.size()];
     const auto lock = one.lock<Shared>();
+    if (const Layout* const now = layout_.load(std::memory_order_acquire); now != seen) {
+      seen = now;
+      stats.clear();
+      continue;
+    }
     stats.push_back({one.table.size(), one.lookups.load(std::memory_order_relaxed),
                      one.changes.load(std::memory_order_relaxed), one.contended.load(std::memory_order_relaxed)});
   }

@@ -358,6 +358,7 @@ TEST(SessionMapThreads, ReshardingLosesNothing) {
   });
   for (int round = 0; round < 500; ++round) {
     const Rows rows = snapshot_of(map);
+    ASSERT_TRUE(SessionMap::valid_shards(map.stats().size()));
     for (Handle pair = 0; pair < kPairs; ++pair) {
       ASSERT_EQ(rows.count(name('a', pair)) + rows.count(name('b', pair)), 2U);
       const Handle first = rows.at(name('a', pair)).first;
