@@ -26,6 +26,7 @@ class Source:
     kind = "recording"
     codec = "h264"
     has_audio = False
+    key_frames_on_request = False
     push = None
     description = None
     control = None

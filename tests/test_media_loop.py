@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,7 @@ async def test_loops_leave_no_descriptor_and_no_thread() -> None:
         await loop.close()
         theirs.close()
 
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
     await once()  # asyncio's own worker thread is there from now on
     before = left()
     for _ in range(20):
@@ -147,6 +149,16 @@ async def test_a_port_that_is_taken_is_an_error_that_says_so() -> None:
         with pytest.raises(SetupError, match=r"127\.0\.0\.1.*rtc\.port is in use"):
             await loop.start(["127.0.0.1"])
     assert not loop.running
+
+
+async def test_an_address_that_cannot_be_had_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """One interface that had just gone kept everybody from watching."""
+    loop = MediaLoop()
+    await loop.start(["198.51.100.7", "127.0.0.1"])
+    rendition = loop.add_rendition(Sink(), codec="h264", replay_bytes=0)
+    assert [address for address, _ in loop.sockets(rendition)] == ["127.0.0.1"]
+    assert "198.51.100.7" in caplog.text
+    await loop.close()
 
 
 # ---------------------------------------------------------------------------------------- events

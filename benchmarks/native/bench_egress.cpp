@@ -18,6 +18,7 @@
 
 #include "core/egress/viewer_egress.hpp"
 #include "core/rtp/packet.hpp"
+#include "core/srtp/srtp.hpp"
 #include "race.hpp"
 
 namespace mediacore::benchmarks {

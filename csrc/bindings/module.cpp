@@ -6,6 +6,8 @@ PYBIND11_MODULE(_core, m) {
   mediacore::bindings::bind_h264(m);
   mediacore::bindings::bind_media_loop(m);
   mediacore::bindings::bind_profile_level_id(m);
+  mediacore::bindings::bind_rtcp(m);
   mediacore::bindings::bind_rtp(m);
   mediacore::bindings::bind_srtp(m);
+  mediacore::bindings::bind_stun(m);
 }

@@ -8,7 +8,9 @@ namespace mediacore::bindings {
 void bind_h264(pybind11::module_& m);
 void bind_media_loop(pybind11::module_& m);
 void bind_profile_level_id(pybind11::module_& m);
+void bind_rtcp(pybind11::module_& m);
 void bind_rtp(pybind11::module_& m);
 void bind_srtp(pybind11::module_& m);
+void bind_stun(pybind11::module_& m);
 
 }  // namespace mediacore::bindings

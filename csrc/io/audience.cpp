@@ -129,6 +129,13 @@ void Audience::detach(Id id, Wake& wake) {
   viewer->begun = false;
 }
 
+void Audience::leave_all(Viewer& viewer) noexcept {
+  if (Rendition* const video = rendition(viewer.video)) video->remove(viewer);
+  if (Rendition* const audio = rendition(viewer.audio)) audio->remove(viewer);
+  viewer.video = viewer.audio = 0;
+  viewer.begun = false;
+}
+
 void Audience::leave(Rendition& rendition, Wake& wake) {
   const std::vector<Viewer*> viewers = rendition.viewers();
   for (Viewer* viewer : viewers) {
@@ -148,9 +155,9 @@ void Audience::set_pacing(const SetPacing& command, Wake& wake) {
 bool Audience::remove(Id id, Wake& wake) {
   Viewer* const viewer = find(id);
   if (viewer == nullptr) return false;
-  viewer->write_bye(wake.now, batch_);
+  say_bye(*viewer, wake);
   flush();
-  detach(id, wake);
+  leave_all(*viewer);
   std::erase(wake.ready, viewer);
   std::erase(paced_, viewer);
   for (const std::uint16_t socket : viewer->relay_sockets) {
@@ -194,7 +201,10 @@ void Audience::obey(const ice::Verdict& verdict, const UdpPort::Datagram& datagr
   if (Viewer* const displaced = find(verdict.displaced)) update_destination(*displaced, wake);
   Viewer* const viewer = find(verdict.viewer);
   if (viewer == nullptr) return;
-  if (verdict.authenticated) viewer->heard(wake.now.us);
+  if (verdict.authenticated) {
+    viewer->heard(wake.now.us);
+    viewer->publish();
+  }
   if (verdict.moved) update_destination(*viewer, wake);
   switch (verdict.kind) {
     case ice::Kind::dropped: break;
@@ -235,16 +245,16 @@ void Audience::write(const ice::Endpoint& to, std::span<const std::uint8_t> data
 }
 
 void Audience::take_rtcp(Viewer& viewer, const ice::Verdict& verdict, const UdpPort::Datagram& datagram, Wake& wake) {
-  if (!viewer.started()) {
+  if (!viewer.has_keys()) {
     ++figures_.no_keys;
     return;
   }
   const egress::Received received = viewer.receive(verdict.payload, datagram.arrived_us, wake.now);
+  viewer.publish();  // who hears of what it led to finds it counted
   if (received.retransmits) wake.poll_later(viewer);
   if (received.bye) wake.events.post(ViewerBye{viewer.id()});
   Rendition* const video = rendition(viewer.video);
   if (received.key_frame_wanted && viewer.begun && video != nullptr) video->repair(viewer, wake);
-  viewer.publish();
 }
 
 // ---------------------------------------------------------------------------------------------- what goes out
@@ -288,10 +298,7 @@ void Audience::poll(Viewer& viewer, Wake& wake) {
 void Audience::give_up(Viewer& viewer, Wake& wake) noexcept {
   try {
     viewer.stop();
-    if (Rendition* const video = rendition(viewer.video)) video->remove(viewer);
-    if (Rendition* const audio = rendition(viewer.audio)) audio->remove(viewer);
-    viewer.video = viewer.audio = 0;
-    viewer.begun = false;
+    leave_all(viewer);
     wake.events.post(ViewerBye{viewer.id()});
   } catch (const std::exception&) {
     ++figures_.faults;  // Python will see that the viewer is silent
@@ -327,8 +334,16 @@ void Audience::tend(Wake& wake) {
   }
 }
 
+void Audience::say_bye(Viewer& viewer, Wake& wake) noexcept {
+  try {
+    viewer.write_bye(wake.now, batch_);
+  } catch (const std::exception&) {
+    ++figures_.faults;  // it goes all the same
+  }
+}
+
 void Audience::say_bye(Wake& wake) {
-  for (auto& [id, viewer] : viewers_) viewer.write_bye(wake.now, batch_);
+  for (auto& [id, viewer] : viewers_) say_bye(viewer, wake);
   flush();
 }
 

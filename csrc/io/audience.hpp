@@ -97,6 +97,8 @@ class Audience {
   void begin(Viewer& viewer, Wake& wake);
   void poll(Viewer& viewer, Wake& wake);
   void give_up(Viewer& viewer, Wake& wake) noexcept;
+  void leave_all(Viewer& viewer) noexcept;
+  void say_bye(Viewer& viewer, Wake& wake) noexcept;
 
   Settings settings_;
   Renditions& renditions_;

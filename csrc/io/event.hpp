@@ -53,7 +53,7 @@ struct SourceEnded {
   Id source;
   int error = 0;                     // errno; 0: the end of the stream
   std::vector<std::uint8_t> head{};  // the first bytes, if no access unit came
-  const char* reason;                // a constant: end, error, superseded, no rendition, no memory
+  const char* reason;  // a constant: end, error, superseded, removed (with its rendition), no rendition, no memory
 };
 
 // STUN or DTLS for Python.

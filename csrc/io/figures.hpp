@@ -117,4 +117,31 @@ struct ThreadFigures {
   SendStats send;
 };
 
+inline ThreadFigures& operator+=(ThreadFigures& sum, const ThreadFigures& one) noexcept {
+  sum.wake_ups += one.wake_ups;
+  sum.commands += one.commands;
+  sum.datagrams_in += one.datagrams_in;
+  sum.faults += one.faults;
+  sum.rtp_in += one.rtp_in;
+  sum.no_keys += one.no_keys;
+  sum.demux.datagrams += one.demux.datagrams;
+  sum.demux.unknown_session += one.demux.unknown_session;
+  sum.demux.unknown_ufrag += one.demux.unknown_ufrag;
+  sum.demux.bad_integrity += one.demux.bad_integrity;
+  sum.demux.unknown_transaction += one.demux.unknown_transaction;
+  sum.demux.unknown_address += one.demux.unknown_address;
+  sum.demux.malformed += one.demux.malformed;
+  sum.demux.indications += one.demux.indications;
+  sum.demux.answered += one.demux.answered;
+  sum.send.calls += one.send.calls;
+  sum.send.messages += one.send.messages;
+  sum.send.packets += one.send.packets;
+  sum.send.bytes += one.send.bytes;
+  sum.send.dropped_full += one.send.dropped_full;
+  sum.send.dropped_error += one.send.dropped_error;
+  sum.send.dropped_closed += one.send.dropped_closed;
+  sum.send.gso_refused += one.send.gso_refused;
+  return sum;
+}
+
 }  // namespace mediacore::io

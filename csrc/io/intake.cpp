@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <system_error>
 #include <utility>
 
 namespace mediacore::io {
@@ -25,7 +26,8 @@ void Intake::add(AddSource&& command, Wake& wake) {
   Source& source = place->second;
   try {
     if (!source.ended()) poller_.add(source.descriptor(), source.id());
-  } catch (const std::exception&) {
+  } catch (const std::system_error& error) {  // what cannot be waited for: a file
+    source.set_error(error.code().value());
     end(source.id(), "error", wake);
     return;
   }
@@ -94,6 +96,7 @@ void Intake::give_unit(Source& source, Rendition& rendition, SourceUnit&& unit, 
     wake.events.post(SourceCurrent{.source = source.id(), .epoch = epoch});
   }
   source.count(Source::Fate::handed_on, unit.is_random_access);
+  source.publish();  // who sees the unit finds it counted
   try {
     rendition.take(std::move(unit), wake);
   } catch (const std::exception&) {
@@ -131,12 +134,12 @@ bool Intake::remove(Id id) {
   return true;
 }
 
-void Intake::remove_all_of(Id rendition) {
+void Intake::end_all_of(Id rendition, Wake& wake) {
   std::vector<Id> ids;
   for (const auto& [id, source] : sources_) {
     if (source.rendition() == rendition) ids.push_back(id);
   }
-  for (const Id id : ids) remove(id);
+  for (const Id id : ids) end(id, "removed", wake);
 }
 
 }  // namespace mediacore::io

@@ -36,7 +36,8 @@ class Intake {
 
   // Quietly. False: there is no such source.
   bool remove(Id source);
-  void remove_all_of(Id rendition);
+  // All of a rendition, which goes.
+  void end_all_of(Id rendition, Wake& wake);
 
   std::uint64_t faults() const noexcept { return faults_; }
 

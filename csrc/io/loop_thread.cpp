@@ -230,7 +230,7 @@ void LoopThread::carry_out(AddTap& command) {
 bool LoopThread::remove_rendition(Id id) {
   Rendition* const target = rendition(id);
   if (target == nullptr) return false;
-  intake_.remove_all_of(id);
+  intake_.end_all_of(id, wake_);
   audience_.leave(*target, wake_);
   for (const Rendition::NamedTap& tap : target->taps()) wake_.events.post(TapEnded{tap.id});
   renditions_.erase(id);
@@ -238,14 +238,22 @@ bool LoopThread::remove_rendition(Id id) {
 }
 
 void LoopThread::carry_out(Remove& command) {
-  const bool found = intake_.remove(command.id) || audience_.remove(command.id, wake_) || remove_rendition(command.id);
-  if (!found) {
-    for (auto& [id, target] : renditions_) {
-      if (target.remove_tap(command.id)) break;
-    }
+  Done done{.token = command.token, .error = {}};
+  try {
+    remove(command.id);
+  } catch (const std::exception& error) {
+    ++figures_.faults;
+    done.error = error.what();
   }
   gone_(command.id);
-  if (command.token != 0) wake_.events.post(Done{.token = command.token, .error = {}});
+  if (command.token != 0) wake_.events.post(std::move(done));
+}
+
+void LoopThread::remove(Id id) {
+  if (intake_.remove(id) || audience_.remove(id, wake_) || remove_rendition(id)) return;
+  for (auto& [of, target] : renditions_) {
+    if (target.remove_tap(id)) return;
+  }
 }
 
 }  // namespace mediacore::io

@@ -82,6 +82,7 @@ class LoopThread {
   void carry_out(SetPacing& command);
   void carry_out(AddTap& command);
   void carry_out(Remove& command);
+  void remove(Id id);
   bool remove_rendition(Id id);
   Rendition* rendition(Id id) noexcept;
 

@@ -31,7 +31,6 @@ std::vector<UdpPort> MediaLoop::open_ports(const Settings& settings, std::uint16
 }
 
 MediaLoop::MediaLoop(const Settings& settings) {
-  if (settings.addresses.empty()) throw std::invalid_argument("the media loop needs an address");
   if (settings.threads == 0 || settings.threads > kMaxThreads) {
     throw std::invalid_argument("threads must be 1 to " + std::to_string(kMaxThreads));
   }
@@ -42,7 +41,10 @@ MediaLoop::MediaLoop(const Settings& settings) {
     Place& place = places_.emplace_back();
     std::vector<UdpPort> ports = open_ports(settings, next_port);
     for (const UdpPort& port : ports) place.sockets.push_back({port.host(), port.port()});
-    place.thread = std::make_unique<LoopThread>(of_thread, std::move(ports), events_, [this](Id id) { forget(id); });
+    place.thread = std::make_unique<LoopThread>(of_thread, std::move(ports), events_, [this](Id id) {
+      const std::scoped_lock lock(gone_mutex_);
+      gone_.push_back(id);
+    });
   }
   for (const Place& place : places_) place.thread->start();
 }
@@ -83,8 +85,10 @@ std::vector<MediaLoop::SocketName> MediaLoop::sockets(std::size_t thread) const 
 }
 
 std::vector<Event> MediaLoop::take_events() {
-  const auto lock = locked<ReadLock>();
-  return events_.take();
+  const auto lock = locked<WriteLock>();
+  std::vector<Event> events = events_.take();
+  forget_gone();  // after that: whose Done is among the events is among these
+  return events;
 }
 
 // ---------------------------------------------------------------------------------------------- ids
@@ -126,6 +130,7 @@ void MediaLoop::send_to(Id id, Command command) const {
 }
 
 Id MediaLoop::add(const Entry& entry, Command& command, const WriteLock&) {
+  forget_gone();
   const Id id = last_id_;
   const auto place = entries_.emplace(id, entry).first;
   try {
@@ -138,8 +143,16 @@ Id MediaLoop::add(const Entry& entry, Command& command, const WriteLock&) {
   return id;
 }
 
+void MediaLoop::forget_gone() {
+  std::vector<Id> gone;
+  {
+    const std::scoped_lock lock(gone_mutex_);
+    gone.swap(gone_);
+  }
+  for (const Id id : gone) forget(id);
+}
+
 void MediaLoop::forget(Id id) {
-  const WriteLock lock(mutex_);
   const auto found = entries_.find(id);
   if (found == entries_.end()) return;
   Place& place = places_[found->second.thread];
@@ -369,41 +382,11 @@ std::optional<TapFigures> MediaLoop::tap_figures(Id id) const {
   return found != nullptr ? std::optional((*found)->figures()) : std::nullopt;
 }
 
-namespace {
-
-void add_to(ThreadFigures& sum, const ThreadFigures& one) noexcept {
-  sum.wake_ups += one.wake_ups;
-  sum.commands += one.commands;
-  sum.datagrams_in += one.datagrams_in;
-  sum.faults += one.faults;
-  sum.rtp_in += one.rtp_in;
-  sum.no_keys += one.no_keys;
-  sum.demux.datagrams += one.demux.datagrams;
-  sum.demux.unknown_session += one.demux.unknown_session;
-  sum.demux.unknown_ufrag += one.demux.unknown_ufrag;
-  sum.demux.bad_integrity += one.demux.bad_integrity;
-  sum.demux.unknown_transaction += one.demux.unknown_transaction;
-  sum.demux.unknown_address += one.demux.unknown_address;
-  sum.demux.malformed += one.demux.malformed;
-  sum.demux.indications += one.demux.indications;
-  sum.demux.answered += one.demux.answered;
-  sum.send.calls += one.send.calls;
-  sum.send.messages += one.send.messages;
-  sum.send.packets += one.send.packets;
-  sum.send.bytes += one.send.bytes;
-  sum.send.dropped_full += one.send.dropped_full;
-  sum.send.dropped_error += one.send.dropped_error;
-  sum.send.dropped_closed += one.send.dropped_closed;
-  sum.send.gso_refused += one.send.gso_refused;
-}
-
-}  // namespace
-
 MediaLoop::Figures MediaLoop::figures() const {
   const auto lock = locked<ReadLock>();
   Figures sum;
   for (const Place& place : places_) {
-    add_to(sum.threads, place.thread->figures());
+    sum.threads += place.thread->figures();
     sum.cpu_ns += place.thread->cpu_ns();
     sum.commands_queued += place.thread->queued_commands();
   }

@@ -2,7 +2,7 @@
 //
 // Guarantees: no call waits for a thread of the loop (`close` joins them, and the destructor closes). Ids are never used
 //   again. Commands to one object are carried out in the order of the calls. `remove` is answered by Done also when
-//   there was nothing to remove.
+//   there was nothing to remove; an id is known until then.
 // Policy: what an id no longer stands for is ignored by commands; figures of such an id are none. A full command queue
 //   throws QueueFull. After `close` everything throws LoopClosed.
 // Bounds: commands and events by their queues, units ahead of their time by kUnitsAhead and kBytesAhead per rendition.
@@ -60,7 +60,7 @@ class MediaLoop {
   static constexpr std::uint16_t kFirstRelaySocket = 0x8000;
 
   struct Settings {
-    std::vector<std::string> addresses;
+    std::vector<std::string> addresses;  // none: no viewers, taps alone
     std::size_t threads = 1;
     std::uint16_t port = 0;       // 0: any free one
     std::uint16_t last_port = 0;  // 0: none but `port`
@@ -197,12 +197,16 @@ class MediaLoop {
   void send(std::size_t thread, Command& command) const;
   void send_to(Id id, Command command) const;
   void check_same_thread(const Entry& viewer, Id rendition, bool audio) const;
+  void forget_gone();
   void forget(Id id);
   bool counts_as_load(const Entry& entry) const noexcept;
 
   EventQueue events_;
   std::mutex closing_;
-  mutable std::shared_mutex mutex_;  // what follows; the threads take it to forget an id only
+  std::mutex gone_mutex_;  // held for the time of a push or a swap
+  std::vector<Id> gone_;   // nothing is left of them: forgotten here when events are taken, or something is added
+  // What follows. The threads never take it: nobody who was interrupted while holding it can hold them up.
+  mutable std::shared_mutex mutex_;
   bool closed_ = false;
   Id last_id_ = 0;
   std::unordered_map<Id, Entry> entries_;

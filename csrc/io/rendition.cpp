@@ -77,10 +77,15 @@ void Rendition::describe(const Describe& size) {
 
 void Rendition::new_epoch() {
   if (waiting_.empty()) {
-    ++epoch_;
+    begin_epoch();
   } else {
     waiting_.emplace_back(NewEpoch{id_});
   }
+}
+
+// What comes first begins the first one by itself.
+void Rendition::begin_epoch() noexcept {
+  if (epoch_ != 0) ++epoch_;
 }
 
 std::optional<std::int64_t> Rendition::due_us() const noexcept {
@@ -98,7 +103,7 @@ void Rendition::take_due(std::int64_t until_us, Wake& wake) {
     } else if (const auto* size = std::get_if<Describe>(&first)) {
       told_size_ = Size{size->width, size->height};
     } else {
-      ++epoch_;
+      begin_epoch();
     }
   }
 }
@@ -244,10 +249,9 @@ void Rendition::key_frame_unavailable(Wake& wake) {
 }
 
 void Rendition::add_tap(Id id, std::shared_ptr<Tap> tap, bool replay, Wake& wake) {
-  if (replay) {
-    if (tap->replay(cache_.units()).tell) wake.events.post(TapReady{id});
-    if (cache_.bytes() == 0 && figures_.units != 0) want_key_frame(wake);
-  }
+  const bool replays = replay && cache_.bytes() != 0;
+  if (replays && tap->replay(cache_.units()).tell) wake.events.post(TapReady{id});
+  if (!replays && figures_.units != 0) want_key_frame(wake);
   taps_.push_back({id, std::move(tap)});
   publish();
 }

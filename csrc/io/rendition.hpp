@@ -95,6 +95,7 @@ class Rendition {
     std::uint32_t height;
   };
 
+  void begin_epoch() noexcept;
   void take_push(Push&& push, Wake& wake);
   void take_whole(const std::shared_ptr<Unit>& unit, Wake& wake);
   void tell_description(const Unit& unit, const h264::Sps* sps, Wake& wake);

@@ -141,10 +141,6 @@ void SendLane::split(std::size_t index) {
 
 void SendLane::keep_from(std::size_t index, SendStats& stats) {
   messages_.erase(messages_.begin(), messages_.begin() + static_cast<std::ptrdiff_t>(index));
-  if (messages_.empty()) {
-    used_ = 0;
-    return;
-  }
   const std::uint32_t gone = messages_.front().offset;
   if (gone > 0) {
     used_ -= gone;

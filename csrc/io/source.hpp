@@ -36,7 +36,7 @@ struct SourceUnit {
 class Source {
  public:
   static constexpr std::size_t kReadBytes = std::size_t{256} << 10;  // a whole key frame of 1080p in most cases
-  static constexpr std::size_t kReadsPerWakeup = 8;
+  static constexpr std::size_t kReadsPerWakeup = 4;                  // 1 MiB: a millisecond's work
   static constexpr std::size_t kHeadBytes = 512;  // of a stream that is no H.264: an error message in plain words
 
   struct Settings {
@@ -71,6 +71,7 @@ class Source {
   void note_key_frame() noexcept { has_key_frame_ = true; }
   void set_current(bool current) noexcept { figures_.current = current; }
   void set_ended() noexcept { ended_ = true; }
+  void set_error(int error) noexcept { error_ = error; }
   void publish() noexcept;
 
   const h264::BurstFlush& flush() const noexcept { return settings_.flush; }

@@ -10,6 +10,7 @@ Viewer::Viewer(const Settings& settings, std::shared_ptr<ViewerShared> shared)
 
 void Viewer::start(const egress::EgressConfig& config, egress::Now now) {
   egress_.emplace(config, now);
+  started_ = true;
   frames_ = retransmitted_ = 0;
   queued_.clear();
   watched_since_us_ = std::max(heard_us_, now.us);
@@ -83,10 +84,11 @@ void Viewer::heard(std::int64_t now_us) noexcept {
 }
 
 void Viewer::poll(egress::Now now, SendBatch& out) {
+  deadline_us_.reset();
   if (!live()) return;
   out.to(*destination_);
   egress_->poll(now, out);
-  deadline_us_ = egress_->deadline_us();
+  if (const auto deadline_us = egress_->deadline_us()) deadline_us_ = std::max(*deadline_us, now.us + 1);
   const egress::EgressStats& stats = egress_->stats();
   for (std::uint64_t i = frames_; i < stats.frames && !queued_.empty(); ++i) {
     sent_.push_back(queued_.front());

@@ -39,8 +39,10 @@ class Viewer {
   Id id() const noexcept { return settings_.id; }
   const std::shared_ptr<ViewerShared>& shared() const noexcept { return shared_; }
 
+  // Once: the same keys and numbers a second time would be the same nonces.
   void start(const egress::EgressConfig& config, egress::Now now);
-  bool started() const noexcept { return egress_.has_value(); }
+  bool started() const noexcept { return started_; }
+  bool has_keys() const noexcept { return egress_.has_value(); }
   // Media can flow.
   bool live() const noexcept { return egress_.has_value() && destination_.has_value(); }
   void set_destination(const std::optional<ice::Endpoint>& destination) noexcept;
@@ -120,6 +122,7 @@ class Viewer {
   std::optional<std::int64_t> wish_us_;
   std::optional<std::int64_t> replay_us_;
   bool wish_kept_ = false;
+  bool started_ = false;
   std::int64_t heard_us_ = -1;
   std::int64_t watched_since_us_ = -1;
   std::int64_t tell_silence_us_ = 0;

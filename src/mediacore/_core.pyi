@@ -705,6 +705,7 @@ class SrtcpOpener:
         """As SrtpSealer."""
     def open(self, packet: Buffer) -> bytes:
         """The plain packet; ValueError with the reason, as SrtpOpener, or: not encrypted."""
+
 # ---- the media loop (use mediacore.media_loop)
 
 EVENT_DONE: int
@@ -718,8 +719,9 @@ EVENT_SOURCE_CURRENT: int
 EVENT_SOURCE_DAMAGED: int
 """(source): an access unit was cut or dropped; only a key frame heals that."""
 EVENT_SOURCE_ENDED: int
-"""(source, errno, head: bytes, reason): its socket is closed. errno 0: the end of the stream. `head`: the first bytes, at
-most 512, if no access unit came. Reasons: end, error, superseded, no rendition, no memory."""
+"""(source, errno, head: bytes, reason): its socket is closed. errno 0: the end of the stream. `head`: the first bytes,
+at most 512, if no access unit came. Reasons: end, error, superseded, removed (with its rendition), no rendition,
+no memory."""
 EVENT_DATAGRAM: int
 """(viewer, socket, host, port, data: bytes): STUN or DTLS; at most 64 wait per viewer, 4096 in all."""
 EVENT_DESTINATION: int
@@ -790,9 +792,9 @@ class ViewerConfig:
 class MediaLoop:
     """Threads that read sources and talk to viewers, without Python.
 
-    Every call may be made from any thread and waits for nobody, but for `close`. After `close` all raise `RuntimeError`,
-    and so do commands when 4096 of them wait. Commands ignore an id that no longer stands for anything; figures and
-    `take_packets` raise `KeyError` for it. A process that forks has the loop in the parent only.
+    Every call may be made from any thread and waits for nobody, but for `close`. After `close` all raise
+    `RuntimeError`, and so do commands when 4096 of them wait. Commands ignore an id that no longer stands for anything;
+    figures and `take_packets` raise `KeyError` for it. A process that forks has the loop in the parent only.
     """
 
     def __init__(
@@ -811,9 +813,10 @@ class MediaLoop:
         Raises `OSError` with the address in its text if a socket cannot be opened, and `ValueError`.
 
         Args:
-            addresses: local ones; each thread has a UDP socket for each.
+            addresses: local ones; each thread has a UDP socket for each. None: taps alone, no viewers.
             threads: 1 to 64.
-            port: 0: any free one for each socket. Else thread n takes the first free one from here on for all addresses.
+            port: 0: any free one for each socket. Else thread n takes the first that is free on all addresses from
+                here on.
             last_port: the last one that may be taken; 0: `port` alone.
             coalesce_us: what is due within this time leaves in one wake-up.
             gso: let the kernel cut packets (UDP GSO) where it can.
@@ -849,7 +852,8 @@ class MediaLoop:
 
         Args:
             rendition: where it goes.
-            data: Annex B with parameter sets before key frames; a frame of VP8 or VP9; a temporal unit of AV1; an Opus packet.
+            data: Annex B with parameter sets before key frames; a frame of VP8 or VP9; a temporal unit of AV1; an
+                Opus packet.
             pts_us: its time, of the monotonic clock for live media.
             is_key: decoding can begin with it.
             due_us: when it is sent, of the monotonic clock; 0: at once, but not before those pushed earlier.
@@ -882,8 +886,8 @@ class MediaLoop:
             rendition: one of the thread.
             ufrag: our ICE user fragment for it; no other viewer has it.
             password: ours for it.
-            quiet_us: once it has its keys, EVENT_VIEWER_SILENT when nothing authenticated came for so long, and again each
-                0.5 s; 0: never.
+            quiet_us: once it has its keys, EVENT_VIEWER_SILENT when nothing authenticated came for so long, and again
+                each 0.5 s; 0: never.
             silent_us: once more, at this time; 0: not.
         """
     def send_datagram(self, viewer: int, socket: int, host: str, port: int, data: Buffer) -> bool:
@@ -895,8 +899,8 @@ class MediaLoop:
     def open_relay_socket(self, viewer: int, host: str, relay_host: str, relay_port: int) -> tuple[int, int]:
         """A UDP socket bound to `host` for a viewer's traffic with this TURN server alone: (socket index, port).
 
-        Closed with the viewer; indices are 0x8000 and above. `OSError` if it cannot be opened; `RuntimeError` above 4 per
-        viewer. What comes from a peer in a bound channel is told as from the peer.
+        Closed with the viewer; indices are 0x8000 and above. `OSError` if it cannot be opened; `RuntimeError` above 4
+        per viewer. What comes from a peer in a bound channel is told as from the peer.
         """
     def add_relay(self, viewer: int, socket: int, host: str, port: int) -> None:
         """A TURN server of the viewer, on a socket."""
@@ -940,5 +944,58 @@ class MediaLoop:
     def remove(self, id: int, token: int = 0) -> None:
         """End a rendition, source, viewer or tap: quietly, but EVENT_DONE with the token when nothing of it is left.
 
-        A viewer is told BYE. A rendition's sources end, its viewers get nothing more, its taps are told EVENT_TAP_ENDED.
+        A viewer is told BYE. A rendition's sources and taps end with their events, its viewers get nothing more.
         """
+
+RtcpBlock: TypeAlias = tuple[int, int, int, int, int, int, int]
+"""A report block: SSRC, fraction lost of 256, lost in all, highest sequence number, jitter, last SR, delay since it."""
+RtcpArrivals: TypeAlias = Sequence[tuple[int, int | None]]
+"""Sequence numbers and deltas in units of 250 us to the arrival before; None: not received."""
+
+def read_rtcp(data: Buffer) -> tuple[list[tuple[Any, ...]], int]:
+    """The items of a compound packet, and how many packets of unknown types were skipped.
+
+    Items: ("sr", ssrc, ntp, rtp_timestamp, packets, octets, blocks), ("rr", ssrc, blocks), ("nack", media_ssrc,
+    numbers), ("pli", media_ssrc), ("fir", media_ssrc, number), ("remb", bitrate_bps), ("twcc", reference_time in units
+    of 64 ms, feedback_count, arrivals) and ("bye", ssrc). Raises BitstreamError if a packet is malformed.
+    """
+
+def write_rtcp_sr(
+    ssrc: int, ntp: int, rtp_timestamp: int, packets: int, octets: int, reports: Sequence[RtcpBlock], /
+) -> bytes:
+    """A sender report; this and the others raise ValueError if the values have no place in a packet."""
+
+def write_rtcp_rr(ssrc: int, reports: Sequence[RtcpBlock], /) -> bytes:
+    """A receiver report."""
+
+def write_rtcp_sdes(ssrc: int, cname: str, /) -> bytes:
+    """A source description with a CNAME of up to 255 bytes."""
+
+def write_rtcp_bye(ssrcs: Sequence[int], /) -> bytes:
+    """The end of these sources, 31 at most."""
+
+def write_rtcp_nack(sender_ssrc: int, media_ssrc: int, lost: Sequence[int], /) -> bytes:
+    """A generic NACK; sequence numbers in order of sending."""
+
+def write_rtcp_pli(sender_ssrc: int, media_ssrc: int, /) -> bytes:
+    """A picture loss indication."""
+
+def write_rtcp_fir(sender_ssrc: int, media_ssrc: int, number: int, /) -> bytes:
+    """A full intra request."""
+
+def write_rtcp_remb(sender_ssrc: int, bitrate_bps: int, ssrcs: Sequence[int], /) -> bytes:
+    """The receiver's estimated maximum bit rate, rounded down to 18 bits."""
+
+def write_rtcp_twcc(
+    sender_ssrc: int, media_ssrc: int, reference_time: int, feedback_count: int, arrivals: RtcpArrivals, /
+) -> bytes:
+    """Transport-wide feedback about consecutive sequence numbers; the reference time in units of 64 ms."""
+
+def read_stun(data: Buffer, password: str) -> dict[str, Any]:
+    """The fields of a STUN message by name; `authentic`: its MESSAGE-INTEGRITY was made with the short-term password.
+
+    Raises BitstreamError if the message is malformed or its FINGERPRINT wrong.
+    """
+
+def write_stun_answer(transaction_id: bytes, ip: bytes, port: int, password: str) -> bytes:
+    """A binding success response; the address in network byte order. ValueError if a size is wrong."""

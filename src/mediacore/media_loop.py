@@ -16,6 +16,7 @@ import contextlib
 import errno
 import itertools
 import logging
+import socket
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,7 +25,6 @@ from mediacore import _core
 from mediacore.errors import LimitError, SetupError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterator, Sequence
 
     from mediacore.sessions import SessionMap
@@ -123,7 +123,7 @@ class MediaLoop:
         self._viewers: dict[int, ViewerSink] = {}
         self._taps: weakref.WeakValueDictionary[int, TapSink] = weakref.WeakValueDictionary()
         self.addresses: tuple[str, ...] = ()
-        """The local addresses that viewers can reach it at; none before ``start``."""
+        """The local addresses that it was started with; none before ``start``."""
 
     # ------------------------------------------------------------------------------------ its life
 
@@ -142,13 +142,14 @@ class MediaLoop:
     async def start(self, addresses: Sequence[str]) -> None:
         """Open the sockets, one per address and thread, and start the threads.
 
+        An address that cannot be had (IPv6 needs a second until it may be used, interfaces come and go) is left out.
         Raises ``SetupError`` if a socket cannot be opened; nothing is left then.
         """
         if self._started:
             raise RuntimeError("a media loop is started once")
         try:
             self._native = _core.MediaLoop(
-                addresses=list(addresses),
+                addresses=_usable(addresses),
                 threads=self._threads,
                 port=self._port,
                 last_port=self._last_port,
@@ -174,7 +175,7 @@ class MediaLoop:
             if not done.done():
                 done.set_result(None)
         for sinks in (self._renditions, self._sources, self._viewers, self._taps):
-            sinks.clear()  # type: ignore[attr-defined]  # mypy has no join for weak and strong dictionaries
+            sinks.clear()
         # It waits for the threads; they do not wait for Python, so this is short, but it may need a core to run on.
         await asyncio.shield(asyncio.to_thread(native.close))
 
@@ -326,7 +327,7 @@ class MediaLoop:
 
     def _forget(self, id: int) -> None:
         for sinks in (self._renditions, self._sources, self._viewers):
-            sinks.pop(id, None)  # type: ignore[attr-defined]  # mypy has no join for dictionaries of protocols
+            sinks.pop(id, None)
         self._taps.pop(id, None)
 
     def _remove(self, id: int, token: int) -> bool:
@@ -343,6 +344,19 @@ class MediaLoop:
     def _discard_later(self, id: int) -> None:
         assert self._asyncio is not None
         self._asyncio.call_later(RETRY_S, self.discard, id)
+
+
+def _usable(addresses: Sequence[str]) -> list[str]:
+    usable = []
+    for address in addresses:
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.bind((address, 0))
+        except OSError as error:
+            log.warning("viewers cannot be offered the address %s: %s", address, error.strerror)
+        else:
+            usable.append(address)
+    return usable
 
 
 def _tell_viewer(viewer: ViewerSink, kind: int, fields: Sequence[Any]) -> None:

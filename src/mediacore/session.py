@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 CLOCK_FIRST_S = 0.1
 CLOCK_INTERVAL_S = 2.0
 """How often the viewer is told which RTP timestamp belongs to which time: until the first time, and from then on."""
-CHANNEL_S = 5.0
-"""A viewer whose data channel is not open after this time has none, or opens it late: it is looked for less often."""
 RTP_HZ = 90_000
 
 
@@ -228,12 +226,13 @@ class Session:
         await self._viewer.connect()
         if self._teardown is not None:
             return self._reason
+        self._live_us = monotonic_us()
         self._viewer.start_media(stream.rendition, stream.audio_rendition if Grants.AUDIO in self._grants else 0)
         self._enter(SessionState.LIVE)
-        self._live_us = monotonic_us()
-        self._spawn(self._dialogue.run())
-        self._spawn(self._tell_clock())
-        self._spawn(self._follow_description(stream))
+        if self._viewer.has_channel:
+            self._spawn(self._dialogue.run())
+            self._spawn(self._tell_clock())
+            self._spawn(self._follow_description(stream))
         viewer_end = asyncio.create_task(self._viewer.wait_closed())
         stream_end = asyncio.create_task(stream.wait_ended())
         try:
@@ -301,10 +300,8 @@ class Session:
     async def _tell_clock(self) -> None:
         """Until the first time it is tried often, for a page shows its latency from then on."""
         told = False
-        begin_us = monotonic_us()
         while True:
-            soon = not told and monotonic_us() - begin_us < CHANNEL_S * 1e6
-            await asyncio.sleep(CLOCK_FIRST_S if soon else CLOCK_INTERVAL_S)
+            await asyncio.sleep(CLOCK_INTERVAL_S if told else CLOCK_FIRST_S)
             self._tell_description()
             clock = self._viewer.rtp_clock
             if clock is not None:

@@ -119,8 +119,8 @@ class RtcSettings:
     """Longest offer that is read."""
     max_candidates: int = 50
     """Remote candidates that are taken from one viewer."""
-    queue_packets: int = 64
-    """Access units that wait for one viewer at most; past that it goes on at the next key frame."""
+    max_queue_ms: int = 1000
+    """A viewer for whom more waits than is sent in this time loses what waits and goes on at the next key frame."""
     replay_ms: int = 300
     """A late viewer gets the cached pictures if they take at most this long at ``start_rate_bps``."""
     start_rate_bps: int = 10_000_000
@@ -162,7 +162,7 @@ class RtcSettings:
             _between(f"rtc.{name}", getattr(self, name), 0.05, 300)
         _between("rtc.max_sdp_bytes", self.max_sdp_bytes, 1024, 1 << 20)
         _between("rtc.max_candidates", self.max_candidates, 1, 1000)
-        _between("rtc.queue_packets", self.queue_packets, 2, 4096)
+        _between("rtc.max_queue_ms", self.max_queue_ms, 50, 10_000)
 
     def _check_ports(self) -> None:
         _between("rtc.port", self.port, 0, 65_535)

@@ -22,6 +22,11 @@ async def test_the_viewer_is_told_and_everything_is_freed() -> None:
         )
         async with Engine(settings) as engine, Server(engine, ServerSettings(port=0)) as server:
             await engine.devices.refresh()
+            async with engine.stream(device.address):
+                pass  # the media loop stays when it has been used once
+            async with asyncio.timeout(10):
+                while engine.stats().streams:
+                    await asyncio.sleep(0.02)  # the grace period's end has no event
             await fill_thread_pool()
             before = held()
             whep = f"{server.url}/api/v1/devices/{device.address.replace(':', '%3A')}/whep"

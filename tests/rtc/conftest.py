@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from left_behind import fill_thread_pool, held, settled
+from left_behind import held, settled
 
 from mediacore.media_loop import MediaLoop
 from mediacore.rtc import contract
@@ -135,9 +135,11 @@ class Connected:
         *,
         media: Offered = H264,
         replay_bytes: int = REPLAY_BYTES,
+        through: Callable[[Client, str], str] = lambda _, answer: answer,
     ) -> None:
         self.loop = loop
         self.client = client
+        self.through = through
         self.media = media
         self.feed = Feed(loop, media.video.lower(), replay_bytes=replay_bytes)
         self.messages: asyncio.Queue[bytes | str] = asyncio.Queue()
@@ -148,7 +150,7 @@ class Connected:
 
     async def __aenter__(self) -> "Connected":
         self.answer = await self.viewer.negotiate(await self.client.offer(), self.media, self.feed.rendition)
-        await self.client.accept(self.answer)
+        await self.client.accept(self.through(self.client, self.answer))
         await self.viewer.connect()
         return self
 
@@ -211,7 +213,6 @@ async def viewers(loop: MediaLoop) -> Viewers:
 async def nothing_left(viewers: Viewers) -> AsyncIterator[None]:
     """Tasks, descriptors, threads and sockets are after the test what they were before."""
     contract.check()
-    await fill_thread_pool()
     before = held()
     yield
     now = await settled(before)
@@ -232,13 +233,18 @@ def connect(loop: MediaLoop, units: list[tuple[bytes, bool]]) -> Callable[..., C
         *,
         play: list[tuple[bytes, bool]] = units,
         media: Offered = H264,
-        replay_bytes: int = REPLAY_BYTES,
         **options: Any,
     ) -> Connected:
-        client = Client(**options)
-        return Connected(loop, play, settings or RtcSettings(), client, media=media, replay_bytes=replay_bytes)
+        ours = {name: options.pop(name) for name in ("replay_bytes", "through") if name in options}
+        return Connected(loop, play, settings or RtcSettings(), Client(**options), media=media, **ours)
 
     return make
+
+
+@pytest.fixture
+def new_connected(units: list[tuple[bytes, bool]]) -> Callable[[MediaLoop], Connected]:
+    """As ``connect``, on another media loop."""
+    return lambda loop: Connected(loop, units, RtcSettings(), Client())
 
 
 @pytest.fixture(scope="session")

@@ -157,6 +157,27 @@ async def test_a_wish_for_a_key_frame_reaches_the_publisher(loop: MediaLoop, uni
     await stream.close()
 
 
+@pytest.mark.parametrize(("ask", "limited"), [(None, False), (lambda: None, True)])
+async def test_without_key_frames_on_request_late_viewers_get_the_cache_whatever_its_size(
+    loop: MediaLoop, monkeypatch: pytest.MonkeyPatch, ask: Callable[[], None] | None, limited: bool
+) -> None:
+    """Each late viewer of a recording waited for the merging of requests that nobody could grant."""
+    given: list[int] = []
+    add = loop.add_rendition
+    monkeypatch.setattr(loop, "add_rendition", lambda *a, **k: given.append(k["replay_bytes"]) or add(*a, **k))
+    stream = Stream(
+        "publish:x",
+        publication(has_audio=False, on_key_frame_request=ask),
+        StreamSettings(),
+        replay_bytes=1000,
+        screenshot=no_screenshot,
+    )
+    await stream.open(loop)
+    assert (given == [1000]) is limited
+    assert given[0] >= 1000
+    await stream.close()
+
+
 async def test_an_error_of_the_source_reaches_consumers_old_and_new(loop: MediaLoop) -> None:
     stream = stream_of(publication())
     await stream.open(loop)

@@ -13,7 +13,9 @@ from left_behind import held, settled
 
 from mediacore.control import messages
 from mediacore.errors import ConnectFailedError, ConnectTimeoutError
-from mediacore.media import CloseReason, Packet
+from mediacore.media import CloseReason
+from mediacore.media_loop import MediaLoop
+from mediacore.rtc.description import Offered
 from mediacore.rtc.port import host_addresses
 from mediacore.rtc.viewer import Viewer
 from mediacore.settings import RtcSettings
@@ -24,7 +26,7 @@ WIDTH, HEIGHT = 160, 256
 
 
 class LivePictures:
-    """Pictures with a bar code, drawn and encoded when they are asked for, 30 times per second."""
+    """Pictures with a bar code, drawn and encoded when they are asked for."""
 
     def __init__(self) -> None:
         self.codec = av.CodecContext.create("libx264", "w")
@@ -34,22 +36,44 @@ class LivePictures:
         self.codec.profile = "Baseline"
         self.number = 0
 
-    async def receive(self) -> Packet:
-        await asyncio.sleep(1 / 30)
+    def draw(self) -> tuple[bytes, bool]:
         picture = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
         barcode.draw(picture[:HEIGHT], self.number, time.time_ns() // 1000)
         frame = av.VideoFrame.from_ndarray(picture, "yuv420p")
         frame.pts = self.number
         self.number += 1
         (packet,) = self.codec.encode(frame)
-        now_us = time.monotonic_ns() // 1000
-        return Packet("video", "h264", bytes(packet), now_us, packet.is_keyframe, 0, now_us)
+        return bytes(packet), packet.is_keyframe
+
+
+class Fed:
+    """A rendition that gets live pictures, 30 times per second."""
+
+    def __init__(self, loop: MediaLoop) -> None:
+        self.loop = loop
+        self.rendition = loop.add_rendition(self, codec="h264", replay_bytes=1 << 20)
+
+    def described(self, width: int, height: int, profile_level_id: str, epoch: int, pts_us: int) -> None:
+        """Known beforehand."""
+
+    def key_frame_wanted(self) -> None:
+        """There is one each eight seconds, and what followed it is replayed."""
+
+    async def feed(self) -> None:
+        pictures = LivePictures()
+        while True:
+            await asyncio.sleep(1 / 30)
+            data, is_key = pictures.draw()
+            now_us = time.monotonic_ns() // 1000
+            self.loop.native.push(self.rendition, data, pts_us=now_us, is_key=is_key, received_us=now_us)
 
 
 class WhepServer:
     """Just enough HTTP: POST makes a viewer, DELETE ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: MediaLoop) -> None:
+        self.loop = loop
+        self.fed = Fed(loop)
         self.viewers: list[Viewer] = []
         self.messages: asyncio.Queue[bytes | str] = asyncio.Queue()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -76,9 +100,9 @@ class WhepServer:
         writer.close()
 
     async def accept(self, offer: str) -> str:
-        viewer = Viewer(RtcSettings(), on_key_frame_request=lambda: None, on_message=self.messages.put_nowait)
+        viewer = Viewer(RtcSettings(), self.loop, on_message=self.messages.put_nowait)
         self.viewers.append(viewer)
-        answer = await viewer.negotiate(offer, "42c01f")
+        answer = await viewer.negotiate(offer, Offered("H264", "42c01f"), self.fed.rendition)
         task = asyncio.create_task(self.play(viewer))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -86,18 +110,29 @@ class WhepServer:
 
     async def play(self, viewer: Viewer) -> None:
         await viewer.connect()
-        viewer.start_media(LivePictures().receive)
+        viewer.start_media(self.fed.rendition)
 
 
 @pytest.fixture
-async def whep() -> AsyncIterator[WhepServer]:
-    served = WhepServer()
+def addresses() -> list[str]:
+    """Where the media loop has its sockets."""
+    return host_addresses()
+
+
+@pytest.fixture
+async def whep(addresses: list[str]) -> AsyncIterator[WhepServer]:
+    loop = MediaLoop()
+    await loop.start(addresses)
+    served = WhepServer(loop)
+    feeding = asyncio.create_task(served.fed.feed())
     server = await asyncio.start_server(served.serve, "127.0.0.1", 0)
     served.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/whep"
     yield served
     for viewer in served.viewers:
         await viewer.close()
-    await asyncio.gather(*served.tasks, return_exceptions=True)
+    feeding.cancel()
+    await asyncio.gather(feeding, *served.tasks, return_exceptions=True)
+    await loop.close()
     server.close()
     await server.wait_closed()
 
@@ -142,10 +177,9 @@ async def test_without_control(whep: WhepServer) -> None:
             await viewer.wait_channel(0.1)
 
 
+@pytest.mark.parametrize("addresses", [["127.0.0.1"]], ids=["loopback only"])
 async def test_a_machine_with_loopback_only(whep: WhepServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    loopback = [address for address in host_addresses() if address in ("127.0.0.1", "::1")]
-    monkeypatch.setattr("mediacore.rtc.viewer.host_addresses", lambda: loopback)
-    monkeypatch.setattr("mediacore.testing.viewer.host_addresses", lambda: loopback)
+    monkeypatch.setattr("mediacore.testing.gathering.host_addresses", lambda: ["127.0.0.1"])
     async with BuiltInViewer(whep.url) as viewer:
         await viewer.wait_frames(3)
 

@@ -39,10 +39,12 @@ void Pacer::set_rendition_rate(std::uint64_t bps) noexcept {
   update();
 }
 
-void Pacer::set_feedback_seen() noexcept {
+void Pacer::set_feedback_seen(std::int64_t now_us) noexcept {
   if (feedback_seen_) return;
+  advance(now_us);
   feedback_seen_ = true;
   update();
+  advance(now_us);
 }
 
 void Pacer::update() noexcept {

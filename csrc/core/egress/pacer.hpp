@@ -38,11 +38,11 @@ class Pacer {
  public:
   Pacer(const Pacing& pacing, std::int64_t now_us) noexcept;
 
+  // These two take effect with the next `advance`, from its time on.
   void configure(const Pacing& pacing) noexcept;
   void set_rendition_rate(std::uint64_t bps) noexcept;
-  void set_feedback_seen() noexcept;
+  void set_feedback_seen(std::int64_t now_us) noexcept;
 
-  // Time goes on; changes from above take effect from here on.
   void advance(std::int64_t now_us) noexcept;
   bool allows(std::size_t bytes) const noexcept {
     return !enabled_ || (bucket_.has(bytes) && (feedback_seen_ || advance_.has(bytes)));

@@ -6,26 +6,24 @@
 #include "core/egress/feedback.hpp"
 #include "core/egress/frame_queue.hpp"
 #include "core/egress/history.hpp"
+#include "core/egress/outlet.hpp"
+#include "core/egress/report_writer.hpp"
 #include "core/egress/retransmissions.hpp"
-#include "core/egress/rtp_sender.hpp"
+#include "core/egress/senders.hpp"
 #include "core/egress/timeline.hpp"
-#include "core/rtcp/writer.hpp"
 
 namespace mediacore::egress {
 namespace {
 
 using Bytes = std::span<const std::uint8_t>;
 
-constexpr std::size_t kUdpIpBytes = 28;  // IPv4; what a path counts besides
 // What a UDP datagram holds besides our header and SRTP's tag; a larger payload would wait for ever.
 constexpr std::size_t kMostPayloadBytes = 65'000;
-constexpr std::size_t kOsnBytes = 2;                // RFC 4588 4: the original sequence number
-constexpr std::size_t kMostCname = 255;             // RFC 3550 6.5
-constexpr std::size_t kReportBytes = 28 + 8 + 260;  // SR; SDES head and SSRC; the longest CNAME item, padded
-constexpr std::size_t kMostAudio = 64;              // packets of 20 ms: more than a second is not worth hearing
+constexpr std::size_t kOsnBytes = 2;    // RFC 4588 4: the original sequence number
+constexpr std::size_t kMostAudio = 64;  // packets of 20 ms: more than a second is not worth hearing
 constexpr std::int64_t kCaptureTimeIntervalUs = 1'000'000;
-constexpr std::int64_t kReplayStepUs = 1'000;    // between the frames of a replay: shown at once, in order
-constexpr std::int64_t kRefusedPauseUs = 1'000;  // after a packet could not be written
+constexpr std::int64_t kReplayStepUs = 1'000;  // between the frames of a replay: shown at once, in order
+constexpr std::int64_t kStuckPauseUs = 1'000;  // after a packet could not leave
 
 std::uint64_t ntp_units(std::int64_t us) noexcept {
   const auto whole = static_cast<std::uint64_t>(us / 1'000'000);
@@ -45,35 +43,6 @@ bool fits_packets(const Frame& frame) noexcept {
   return true;
 }
 
-HeaderElements elements_of(const Track& track, const rtp::PlayoutDelay* delay) noexcept {
-  HeaderElements elements{track.ssrc, track.payload_type, track.mid, std::nullopt, false};
-  if (delay != nullptr) elements.playout_delay = *delay;
-  return elements;
-}
-
-RtpSender video_sender(const EgressConfig& config) noexcept {
-  HeaderElements elements = elements_of(config.video, &config.playout_delay);
-  elements.capture_time = config.extensions[rtp::ExtensionKind::abs_capture_time] != 0;
-  return {elements, config.video.first_sequence, config.extensions};
-}
-
-std::optional<RtpSender> rtx_sender(const EgressConfig& config) noexcept {
-  if (!config.video.rtx) return std::nullopt;
-  HeaderElements elements = elements_of(config.video, &config.playout_delay);
-  elements.ssrc = config.video.rtx->ssrc;
-  elements.payload_type = config.video.rtx->payload_type;
-  return RtpSender(elements, config.video.rtx->first_sequence, config.extensions);
-}
-
-std::optional<RtpSender> audio_sender(const EgressConfig& config) noexcept {
-  if (!config.audio) return std::nullopt;
-  return RtpSender(elements_of(*config.audio, nullptr), config.audio->first_sequence, config.extensions);
-}
-
-OwnSsrcs own_ssrcs(const EgressConfig& config) noexcept {
-  return {config.video.ssrc, config.video.rtx ? config.video.rtx->ssrc : 0, config.audio ? config.audio->ssrc : 0};
-}
-
 Timeline timeline(const Track& track) noexcept {
   return {track.clock_hz, track.timestamp_origin};
 }
@@ -82,128 +51,86 @@ Timeline timeline(const Track& track) noexcept {
 
 struct ViewerEgress::State {
   State(const EgressConfig& config, Now now)
-      : rtp_sealer(config.send),
-        rtcp_sealer(config.send),
-        rtcp_opener(config.receive),
-        cname(config.cname.substr(0, kMostCname)),
-        writes_capture_time(config.extensions[rtp::ExtensionKind::abs_capture_time] != 0),
+      : writes_capture_time(config.extensions[rtp::ExtensionKind::abs_capture_time] != 0),
         max_queue_us(config.pacing.max_queue_us),
-        video(video_sender(config)),
-        rtx(rtx_sender(config)),
-        audio(audio_sender(config)),
+        senders(config),
         video_time(timeline(config.video)),
         audio_time(timeline(config.audio.value_or(Track{}))),
-        video_queue(video.packet_bytes({}, 0) + kUdpIpBytes),
-        audio_queue(audio ? audio->packet_bytes({}, 0) + kUdpIpBytes : 0),
+        video_queue(Outlet::wire_bytes(senders.video, {}, 0)),
+        audio_queue(senders.audio ? Outlet::wire_bytes(*senders.audio, {}, 0) : 0),
         pacer(config.pacing, now.us),
+        outlet(config.send, pacer, stats),
         retransmissions(pacer.rate_bps(), now.us),
-        feedback(own_ssrcs(config)) {
+        report_writer(config.send, config.cname),
+        rtcp_opener(config.receive),
+        feedback(senders.ssrcs()) {
     note_queue();
   }
 
-  bool write(RtpSender& sender, PacketFields& fields, Bytes prefix, Bytes payload, Now now, PacketSink& out);
-  bool write_new(RtpSender& sender, PacketFields& fields, Bytes prefix, Bytes payload, Now now, PacketSink& out);
   bool write_audio(Now now, PacketSink& out);
   bool write_retransmission(Now now, PacketSink& out);
   bool write_video(Now now, PacketSink& out);
   void write_reports(Now now, PacketSink& out);
-  bool write_rtcp(RtpSender& sender, Timeline& time, std::span<const std::uint32_t> leaving, Now now, PacketSink& out);
+  bool write_report(const RtpSender& sender, const Timeline& time, std::span<const std::uint32_t> leaving, Now now,
+                    PacketSink& out);
 
   void asked_again(std::uint16_t sequence_number, std::int64_t now_us);
   std::size_t retransmission_bytes(const SentPacket& packet) const noexcept {
-    return kUdpIpBytes + (rtx ? rtx->packet_bytes({}, kOsnBytes + packet.bytes().size())
-                              : video.packet_bytes(packet.fields, packet.bytes().size()));
+    return senders.rtx ? Outlet::wire_bytes(*senders.rtx, {}, kOsnBytes + packet.bytes().size())
+                       : Outlet::wire_bytes(senders.video, packet.fields, packet.bytes().size());
   }
-  bool is_slow() const noexcept;
+  bool is_slow(std::size_t waiting_bytes) const noexcept;
   void note_queue() noexcept;
 
-  srtp::RtpSealer rtp_sealer;
-  srtp::RtcpSealer rtcp_sealer;
-  srtp::RtcpOpener rtcp_opener;
-  std::string cname;
+  EgressStats stats;
   bool writes_capture_time;
   std::int64_t max_queue_us;
-  RtpSender video;
-  std::optional<RtpSender> rtx;
-  std::optional<RtpSender> audio;
+  Senders senders;
   Timeline video_time;
   Timeline audio_time;
   FrameQueue video_queue;
   FrameQueue audio_queue;
   Pacer pacer;
+  Outlet outlet;
   History history;
   Retransmissions retransmissions;
+  ReportWriter report_writer;
+  srtp::RtcpOpener rtcp_opener;
   FeedbackReader feedback;
-  std::uint16_t transport_sequence = 0;  // of the whole transport: all SSRCs
   std::optional<std::int64_t> last_capture_time_us;
-  std::optional<std::int64_t> refused_us;  // when a packet could not be written
   bool waits_for_key = true;
   bool wishes_key = false;
-  EgressStats stats;
 };
-
-// A packet with the fields it is to have, new or again. False, and nothing has changed, if it did not leave: the sink has
-// no room, or OpenSSL no memory.
-bool ViewerEgress::State::write(RtpSender& sender, PacketFields& fields, Bytes prefix, Bytes payload, Now now,
-                                PacketSink& out) {
-  const std::size_t payload_bytes = prefix.size() + payload.size();
-  std::uint8_t* const buffer = out.reserve(sender.packet_bytes(fields, payload_bytes));
-  const std::size_t size = buffer == nullptr ? 0 : sender.write(fields, prefix, payload, rtp_sealer, buffer);
-  if (size == 0) {
-    refused_us = now.us;
-    return false;
-  }
-  out.commit(size);
-  pacer.take(size + kUdpIpBytes);
-  sender.count(payload_bytes, now.us);
-  ++stats.packets;
-  stats.bytes += size;
-  if (stats.first_packet_us < 0) stats.first_packet_us = now.us;
-  return true;
-}
-
-// A packet with the next numbers.
-bool ViewerEgress::State::write_new(RtpSender& sender, PacketFields& fields, Bytes prefix, Bytes payload, Now now,
-                                    PacketSink& out) {
-  fields.index = sender.next_index();
-  fields.abs_send_time = static_cast<std::uint32_t>(now.ntp >> 14) & 0xffffff;  // 6.18 of 32.32
-  fields.transport_sequence = transport_sequence;
-  if (!write(sender, fields, prefix, payload, now, out)) return false;
-  sender.advance();
-  if (sender.has_transport_sequence()) ++transport_sequence;
-  return true;
-}
 
 bool ViewerEgress::State::write_audio(Now now, PacketSink& out) {
   WaitingFrame& waiting = audio_queue.front();
   const Bytes payload = waiting.frame->payloads[waiting.next];
   PacketFields fields;
-  if (!pacer.allows(audio->packet_bytes(fields, payload.size()) + kUdpIpBytes)) return false;
+  if (!pacer.allows(Outlet::wire_bytes(*senders.audio, fields, payload.size()))) return false;
   if (!waiting.timestamp) waiting.timestamp = audio_time.stamp(waiting.pts_us, false, now.us);
   fields.timestamp = *waiting.timestamp;
-  if (!write_new(*audio, fields, {}, payload, now, out)) return false;
+  if (!outlet.write(*senders.audio, fields, {}, payload, now, out)) return false;
   audio_queue.advance();
   return true;
 }
 
 bool ViewerEgress::State::write_retransmission(Now now, PacketSink& out) {
   SentPacket* const packet = history.find_index(retransmissions.front());
-  if (packet == nullptr) {  // too old by now
+  if (packet == nullptr) {  // cannot be: nothing enters the history before this has left
     ++stats.nack_unknown;
     retransmissions.pop();
     return true;
   }
   const std::size_t wire_bytes = retransmission_bytes(*packet);
   if (!pacer.allows(wire_bytes)) return false;
-  if (rtx) {
+  if (senders.rtx) {
     std::array<std::uint8_t, kOsnBytes> original{};
     rtp::store_be<2>(packet->fields.index & 0xffff, original.data());
     PacketFields fields;
     fields.timestamp = packet->fields.timestamp;
     fields.marker = packet->fields.marker;
-    if (!write_new(*rtx, fields, original, packet->bytes(), now, out)) return false;
-  } else if (!write(video, packet->fields, {}, packet->bytes(), now, out)) {
-    // Sealed again with its index, it has the same nonce: so it must be the same packet, to the last bit of its header.
+    if (!outlet.write(*senders.rtx, fields, original, packet->bytes(), now, out)) return false;
+  } else if (!outlet.repeat(senders.video, packet->fields, packet->bytes(), now, out)) {
     return false;
   }
   retransmissions.pop();
@@ -228,8 +155,8 @@ bool ViewerEgress::State::write_video(Now now, PacketSink& out) {
   sent.fields.timestamp = *waiting.timestamp;
   sent.fields.capture_ntp = waiting.capture_ntp;
   sent.fields.marker = waiting.next + 1 == frame.payloads.size();
-  if (!pacer.allows(video.packet_bytes(sent.fields, payload.size()) + kUdpIpBytes)) return false;
-  if (!write_new(video, sent.fields, {}, payload, now, out)) return false;
+  if (!pacer.allows(Outlet::wire_bytes(senders.video, sent.fields, payload.size()))) return false;
+  if (!outlet.write(senders.video, sent.fields, {}, payload, now, out)) return false;
   sent.frame = waiting.frame;
   sent.payload = static_cast<std::uint32_t>(waiting.next);
   sent.sent_us = now.us;
@@ -238,33 +165,24 @@ bool ViewerEgress::State::write_video(Now now, PacketSink& out) {
   return true;
 }
 
-// SR and SDES of one SSRC, and BYE for those that leave.
-bool ViewerEgress::State::write_rtcp(RtpSender& sender, Timeline& time, std::span<const std::uint32_t> leaving, Now now,
-                                     PacketSink& out) {
-  constexpr std::size_t kBytes = kReportBytes + 4 * (1 + 3);  // BYE of up to three SSRCs
-  std::uint8_t* const buffer = out.reserve(kBytes + srtp::kMaxRtcpOverhead);
-  if (buffer == nullptr) return false;
-  rtcp::Writer writer({buffer, kBytes});
-  writer.sender_report(sender.ssrc(), now.ntp, time.at(now.us), sender.packets(), sender.octets());
-  writer.sdes_cname(sender.ssrc(), cname);
-  if (!leaving.empty()) writer.bye(leaving);
-  const auto size = rtcp_sealer.seal({buffer, writer.size() + srtp::kMaxRtcpOverhead}, writer.size());
-  if (!size) return false;  // after 2^31 of them
-  out.commit(*size);
-  pacer.take(*size + kUdpIpBytes);
-  stats.bytes += *size;
+bool ViewerEgress::State::write_report(const RtpSender& sender, const Timeline& time,
+                                       std::span<const std::uint32_t> leaving, Now now, PacketSink& out) {
+  const std::size_t size = report_writer.write(sender, now.ntp, time.at(now.us), leaving, out);
+  if (size == 0) return false;
+  pacer.take(size + kUdpIpBytes);
+  stats.bytes += size;
   return true;
 }
 
 void ViewerEgress::State::write_reports(Now now, PacketSink& out) {
   const auto report = [&](RtpSender& sender, Timeline& time) {
     if (!sender.reports().due(now.us)) return;
-    if (!pacer.allows(kReportBytes + srtp::kMaxRtcpOverhead + kUdpIpBytes)) return;
-    if (write_rtcp(sender, time, {}, now, out)) sender.reports().sent(now.us);
+    if (!pacer.allows(ReportWriter::kMostBytes + kUdpIpBytes)) return;
+    if (write_report(sender, time, {}, now, out)) sender.reports().sent(now.us);
   };
-  report(video, video_time);
-  if (rtx) report(*rtx, video_time);
-  if (audio) report(*audio, audio_time);
+  report(senders.video, video_time);
+  if (senders.rtx) report(*senders.rtx, video_time);
+  if (senders.audio) report(*senders.audio, audio_time);
 }
 
 void ViewerEgress::State::asked_again(std::uint16_t sequence_number, std::int64_t now_us) {
@@ -281,8 +199,8 @@ void ViewerEgress::State::asked_again(std::uint16_t sequence_number, std::int64_
   }
 }
 
-bool ViewerEgress::State::is_slow() const noexcept {
-  return static_cast<double>(video_queue.bytes_behind()) * 8e6 >
+bool ViewerEgress::State::is_slow(std::size_t waiting_bytes) const noexcept {
+  return static_cast<double>(waiting_bytes) * 8e6 >
          static_cast<double>(pacer.rate_bps()) * static_cast<double>(max_queue_us);
 }
 
@@ -309,16 +227,23 @@ void ViewerEgress::send(FrameRef frame, Now now) {
     return;
   }
   const bool is_key = frame->is_key;
+  // A frame is never too large itself. A key frame is where it goes on, if all that was queued is dropped.
+  if (state.is_slow(is_key ? state.video_queue.bytes() : state.video_queue.bytes_behind())) {
+    state.stats.dropped_slow += state.video_queue.keep(0);
+    if (!is_key) {
+      ++state.stats.dropped_slow;
+      state.waits_for_key = true;
+      state.wishes_key = true;
+      state.note_queue();
+      return;
+    }
+  }
   const std::int64_t pts_us = frame->pts_us;
   state.video_time.observe(pts_us, frame->received_us > 0 ? frame->received_us : now.us);
-  state.waits_for_key = false;
-  if (is_key) state.wishes_key = false;
   state.video_queue.push(std::move(frame), pts_us);
-  if (state.is_slow()) {
-    // A key frame that has just come is where it goes on.
-    state.stats.dropped_slow += state.video_queue.keep(is_key ? 1 : 0);
-    state.waits_for_key = !is_key;
-    state.wishes_key = !is_key;
+  if (is_key) {
+    state.waits_for_key = false;
+    state.wishes_key = false;
   }
   state.note_queue();
 }
@@ -352,8 +277,8 @@ void ViewerEgress::replay(std::span<const FrameRef> frames, Now now) {
 void ViewerEgress::send_audio(FrameRef packet, Now now) {
   State& state = *state_;
   if (packet == nullptr || packet->payloads.empty()) return;
-  if (!state.audio || !fits_packets(*packet)) {
-    ++(state.audio ? state.stats.dropped_too_large : state.stats.dropped_audio);
+  if (!state.senders.audio || !fits_packets(*packet)) {
+    ++(state.senders.audio ? state.stats.dropped_too_large : state.stats.dropped_audio);
     return;
   }
   const std::int64_t pts_us = packet->pts_us;
@@ -390,7 +315,7 @@ void ViewerEgress::set_pacing(const Pacing& pacing) noexcept {
 
 void ViewerEgress::poll(Now now, PacketSink& out) {
   State& state = *state_;
-  state.refused_us.reset();
+  state.outlet.clear_stuck();
   state.pacer.advance(now.us);
   state.write_reports(now, out);
   bool goes_on = true;
@@ -403,11 +328,11 @@ void ViewerEgress::poll(Now now, PacketSink& out) {
 
 std::optional<std::int64_t> ViewerEgress::deadline_us() const noexcept {
   State& state = *state_;
-  if (state.refused_us) return *state.refused_us + kRefusedPauseUs;
+  if (const auto stuck_us = state.outlet.stuck_us()) return *stuck_us + kStuckPauseUs;
   std::optional<std::size_t> next;
   if (!state.audio_queue.empty()) {
     const WaitingFrame& waiting = state.audio_queue.front();
-    next = state.audio->packet_bytes({}, waiting.frame->payloads[waiting.next].size()) + kUdpIpBytes;
+    next = Outlet::wire_bytes(*state.senders.audio, {}, waiting.frame->payloads[waiting.next].size());
   } else if (!state.retransmissions.empty()) {
     const SentPacket* const packet = state.history.find_index(state.retransmissions.front());
     next = packet != nullptr ? state.retransmission_bytes(*packet) : 0;
@@ -415,7 +340,7 @@ std::optional<std::int64_t> ViewerEgress::deadline_us() const noexcept {
     const WaitingFrame& waiting = state.video_queue.front();
     PacketFields fields;
     fields.capture_ntp = waiting.capture_ntp;
-    next = state.video.packet_bytes(fields, waiting.frame->payloads[waiting.next].size()) + kUdpIpBytes;
+    next = Outlet::wire_bytes(state.senders.video, fields, waiting.frame->payloads[waiting.next].size());
   }
   if (!next) return std::nullopt;
   return state.pacer.ready_us(*next, state.audio_queue.bytes() + state.video_queue.bytes());
@@ -437,8 +362,7 @@ Received ViewerEgress::receive(std::span<std::uint8_t> datagram, Now now) {
     state.asked_again(sequence_number, now.us);
   });
   if (heard.about_us) {
-    state.pacer.advance(now.us);
-    state.pacer.set_feedback_seen();
+    state.pacer.set_feedback_seen(now.us);
     state.note_queue();
   }
   received.key_frame_wanted = heard.key_frame_wanted;
@@ -449,11 +373,11 @@ Received ViewerEgress::receive(std::span<std::uint8_t> datagram, Now now) {
 
 void ViewerEgress::write_bye(Now now, PacketSink& out) {
   State& state = *state_;
-  std::array<std::uint32_t, 3> ssrcs{state.video.ssrc()};
+  std::array<std::uint32_t, ReportWriter::kMostStreams> ssrcs{state.senders.video.ssrc()};
   std::size_t count = 1;
-  if (state.rtx) ssrcs[count++] = state.rtx->ssrc();
-  if (state.audio) ssrcs[count++] = state.audio->ssrc();
-  state.write_rtcp(state.video, state.video_time, std::span(ssrcs).first(count), now, out);
+  if (state.senders.rtx) ssrcs[count++] = state.senders.rtx->ssrc();
+  if (state.senders.audio) ssrcs[count++] = state.senders.audio->ssrc();
+  state.write_report(state.senders.video, state.video_time, std::span(ssrcs).first(count), now, out);
 }
 
 const EgressStats& ViewerEgress::stats() const noexcept {

@@ -18,42 +18,14 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 
+#include "core/egress/egress_config.hpp"
 #include "core/egress/egress_stats.hpp"
 #include "core/egress/frame.hpp"
 #include "core/egress/pacer.hpp"
-#include "core/rtp/header_extensions.hpp"
-#include "core/srtp/srtp.hpp"
+#include "core/egress/packet_sink.hpp"
 
 namespace mediacore::egress {
-
-struct Rtx {
-  std::uint32_t ssrc = 0;
-  std::uint8_t payload_type = 0;
-  std::uint16_t first_sequence = 0;
-};
-
-struct Track {
-  std::uint32_t ssrc = 0;
-  std::uint8_t payload_type = 0;
-  std::uint32_t clock_hz = 90'000;
-  std::uint32_t timestamp_origin = 0;  // RTP timestamp of pts 0
-  std::uint16_t first_sequence = 0;    // below 2^15, so that the first wrap is seen by every receiver
-  std::optional<Rtx> rtx;
-  std::string mid;
-};
-
-struct EgressConfig {
-  Track video;
-  std::optional<Track> audio;
-  rtp::ExtensionIds extensions;
-  rtp::PlayoutDelay playout_delay;
-  std::string cname;
-  srtp::KeyMaterial send;
-  srtp::KeyMaterial receive;
-  Pacing pacing;
-};
 
 // What an RTCP datagram led to.
 struct Received {
@@ -63,21 +35,12 @@ struct Received {
   bool bye = false;
 };
 
-// Where packets are written: room for a packet, then its final size. A packet that is not committed is not sent.
-// (A class with `std::uint8_t* reserve(std::size_t capacity)` and `void commit(std::size_t size)`.)
-class PacketSink {
- public:
-  virtual std::uint8_t* reserve(std::size_t capacity) = 0;
-  virtual void commit(std::size_t size) = 0;
-
- protected:
-  ~PacketSink() = default;
-};
-
 class ViewerEgress {
  public:
   ViewerEgress(const EgressConfig& config, Now now);
   ~ViewerEgress();
+  ViewerEgress(const ViewerEgress&) = delete;
+  ViewerEgress& operator=(const ViewerEgress&) = delete;
   ViewerEgress(ViewerEgress&&) noexcept;
   ViewerEgress& operator=(ViewerEgress&&) noexcept;
 
@@ -99,7 +62,7 @@ class ViewerEgress {
 
   // Writes all that may leave now; sender reports among it.
   void poll(Now now, PacketSink& out);
-  // When to poll again without anything new; none: nothing is waiting (reports aside).
+  // When to poll again without anything new; none: nothing is waiting (reports aside: they want a poll each second).
   std::optional<std::int64_t> deadline_us() const noexcept;
 
   // An SRTCP datagram, opened in place.

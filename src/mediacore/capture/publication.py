@@ -62,6 +62,11 @@ class Publication:
         self._dropped: Counter[DropCause] = Counter()
 
     @property
+    def key_frames_on_request(self) -> bool:
+        """As the publisher said."""
+        return self._on_key_frame_request is not None
+
+    @property
     def description(self) -> StreamDescription | None:
         """What is being published; None before the first key frame."""
         return self._description

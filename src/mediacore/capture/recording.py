@@ -155,13 +155,14 @@ def picture_of(path: Path) -> bytes:
 def jpeg_of(codec: str, data: bytes | memoryview) -> bytes | None:
     """A key frame as JPEG; None if it cannot be decoded."""
     decoder = av.CodecContext.create(codec, "r")
+    assert isinstance(decoder, VideoCodecContext)
     decoder.options = {"flags": "low_delay"}
     try:
         frames = [*decoder.decode(av.Packet(bytes(data))), *decoder.decode(None)]
     except av.error.FFmpegError as error:
         log.info("a key frame of %s cannot be decoded: %s", codec, error)
         return None
-    if not frames or not isinstance(frames[0], av.VideoFrame):
+    if not frames:
         return None
     encoder = av.CodecContext.create("mjpeg", "w")
     assert isinstance(encoder, VideoCodecContext)
@@ -195,6 +196,7 @@ class Recording:
     kind = "recording"
     codec = "h264"
     has_audio = False
+    key_frames_on_request = False
     push = None
     control = None
 

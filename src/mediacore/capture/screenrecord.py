@@ -105,6 +105,7 @@ class ScreenRecord:
     kind = "screenrecord"
     codec = "h264"
     has_audio = False
+    key_frames_on_request = True
     push = None
 
     def __init__(self, adb: AdbClient, serial: str, settings: StreamSettings) -> None:
@@ -249,7 +250,12 @@ class ScreenRecord:
             self._next_wanted.set()
 
     def _figures(self, run: _Run) -> dict[str, int]:
-        return self._loop.native.source_figures(run.id) if self._loop is not None and self._loop.running else {}
+        if self._loop is None or not self._loop.running:
+            return {}
+        try:
+            return self._loop.native.source_figures(run.id)
+        except KeyError:  # it went with its rendition
+            return {}
 
     def _retire(self, run: _Run) -> None:
         """Keep the figures of a run that has ended, and let go of it, unless the next one shall learn from it."""

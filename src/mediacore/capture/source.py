@@ -57,6 +57,10 @@ class Source(Protocol):
         """True if it gives sound as well, as Opus."""
 
     @property
+    def key_frames_on_request(self) -> bool:
+        """False if ``request_key_frame`` never succeeds: late viewers live on what is cached then."""
+
+    @property
     def push(self) -> Callable[[Packet], None] | None:
         """Takes packets from outside, if that is where this source gets them."""
 

@@ -12,6 +12,7 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any, Final
 
 from aioice.ice import StunProtocol
+from aioice.turn import TurnClientUdpProtocol, TurnTransport
 from aiortc import (
     RTCCertificate,
     RTCDtlsTransport,
@@ -68,6 +69,16 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
         "_srtt",
         "_rttvar",
     ),
+    "TurnClientUdpProtocol": (
+        "connection_made",
+        "datagram_received",
+        "channel_bind",  # replaced: the media loop is told of the channel
+        "delete",  # replaced: bounds the wait for a server that has gone
+        "server",
+        "relayed_address",
+        "mapped_address",
+    ),
+    "TurnTransport": ("_connect",),
     # of the built-in viewer alone
     "RTCRtpReceiver": ("_RTCRtpReceiver__jitter_buffer",),  # replaced: a frame is complete at its marker bit
 }
@@ -120,12 +131,15 @@ def _missing() -> list[str]:
         connection = gatherer._connection
         dtls = RTCDtlsTransport(RTCIceTransport(gatherer), [RTCCertificate.generateCertificate()])
         protocol = StunProtocol(connection)
+        turn = TurnClientUdpProtocol(("", 0), username=None, password=None, lifetime=0, channel_refresh_time=0)
         objects = [
             gatherer,
             connection,
             protocol,
             dtls,
             RTCSctpTransport(dtls),
+            turn,
+            TurnTransport(turn),
             RTCRtpReceiver("video", dtls),
         ]
     except (AttributeError, TypeError) as error:

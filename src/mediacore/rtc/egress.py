@@ -73,6 +73,9 @@ def egress_config(plan: Plan, keys: SrtpKeys, numbers: RtpNumbers, settings: Rtc
         video_timestamp_origin=numbers.timestamp_origin,
         audio_timestamp_origin=numbers.audio_timestamp_origin,
         first_sequences=numbers.first_sequences,
-        start_rate_bps=settings.start_rate_bps,
-        pacing_enabled=settings.pacing,
+        pacing={
+            "start_rate_bps": settings.start_rate_bps,
+            "enabled": settings.pacing,
+            "max_queue_us": settings.max_queue_ms * 1000,
+        },
     )

@@ -24,12 +24,16 @@ from aioice.stun import TransactionError
 from mediacore.errors import NoLocalAddressError
 from mediacore.media import CandidatePair
 from mediacore.rtc.contract import ice_connection, override
+from mediacore.rtc.ice_servers import reflexive_address, resolve
+from mediacore.rtc.port_transport import PortTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aioice.stun import Message
     from aiortc import RTCIceCandidate, RTCIceGatherer
+
+    from mediacore.rtc.ice_servers import IceServer, Relay
 
 log = logging.getLogger(__name__)
 
@@ -73,43 +77,6 @@ def _is_up(interface: str) -> bool:
         return True
 
 
-class PortTransport(asyncio.DatagramTransport):
-    """One socket of the media loop, as aioice sees it.
-
-    Args:
-        protocol: what is told of the end.
-        address: the socket's address and port.
-        send: sends a datagram to (host, port).
-    """
-
-    def __init__(
-        self, protocol: asyncio.DatagramProtocol, address: tuple[str, int], send: Callable[[str, int, bytes], None]
-    ) -> None:
-        super().__init__({"sockname": address})
-        self._protocol = protocol
-        self._send = send
-        self._closing = False
-
-    def sendto(self, data: Any, addr: Any = None) -> None:
-        """Send ``data`` to ``addr``, a pair of host and port; nothing once it is closed."""
-        if not self._closing:
-            self._send(addr[0], addr[1], bytes(data))
-
-    def is_closing(self) -> bool:
-        """True from ``close`` on."""
-        return self._closing
-
-    def close(self) -> None:
-        """Send nothing more; the protocol hears ``connection_lost`` soon."""
-        if not self._closing:
-            self._closing = True
-            asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
-
-    def abort(self) -> None:
-        """As ``close``: nothing is buffered here."""
-        self.close()
-
-
 class IcePort:
     """Puts the media loop's sockets under one ICE connection.
 
@@ -117,6 +84,7 @@ class IcePort:
         gatherer: a fresh one; its connection is ours from now on.
         send: sends a datagram from the socket of that index to (host, port); False if it was not taken.
         advertised: addresses outside of a NAT that forwards each port to the same port here.
+        stun_server: tells our address outside of a NAT of another kind.
         max_addresses: how many remote addresses the viewer has told of at most.
     """
 
@@ -126,15 +94,18 @@ class IcePort:
         send: Callable[[int, str, int, bytes], bool],
         *,
         advertised: Sequence[str] = (),
+        stun_server: IceServer | None = None,
         max_addresses: int = 0,
     ) -> None:
         self._gatherer = gatherer
         self._connection = ice_connection(gatherer)
         self._send = send
         self._advertised = advertised
+        self._stun_server = stun_server
         self._max_addresses = max_addresses + MAX_LEARNT_ADDRESSES
         self._sockets: Sequence[tuple[str, int]] = ()
         self._protocols: dict[int, StunProtocol] = {}
+        self._relay: Relay | None = None
         self.dropped_sends = 0
         """Datagrams of ICE and DTLS that the media loop did not take."""
         self.dropped_datagrams = 0
@@ -145,13 +116,18 @@ class IcePort:
         override(self._connection, "check_incoming", self._watch_checks)
         override(self._connection, "data_received", self._bound_queue)
 
-    async def gather(self, sockets: Sequence[tuple[str, int]]) -> list[RTCIceCandidate]:
-        """The candidates that the sockets give; each is (address, port), the preferred first.
+    async def gather(self, sockets: Sequence[tuple[str, int]], relay: Relay | None = None) -> list[RTCIceCandidate]:
+        """The candidates that the sockets give, and those that servers tell of.
+
+        Args:
+            sockets: (address, port) of each, the preferred first.
+            relay: not yet open.
 
         Raises:
             NoLocalAddressError: there is none. ICE must not be started then: aioice would never come to an end.
         """
         self._sockets = sockets
+        self._relay = relay
         await self._gatherer.gather()
         candidates = self._gatherer.getLocalCandidates()
         if not candidates:
@@ -160,11 +136,12 @@ class IcePort:
 
     def datagram(self, index: int, host: str, port: int, data: bytes) -> None:
         """A datagram came in on the socket of that index."""
-        protocol = self._protocols.get(index)
-        if protocol is None or protocol.transport.is_closing():
-            return
+        relay, protocol = self._relay, self._protocols.get(index)
         try:
-            protocol.datagram_received(data, (host, port))
+            if relay is not None and index == relay.socket:
+                relay.datagram(host, port, data)
+            elif protocol is not None and not protocol.transport.is_closing():
+                protocol.datagram_received(data, (host, port))
         except struct.error:  # aioice expects lengths of attributes that it has not checked
             self.dropped_datagrams += 1
 
@@ -181,12 +158,14 @@ class IcePort:
             return False
         return True
 
-    def pair(self, index: int, host: str, port: int) -> CandidatePair | None:
-        """The candidates of the way from the socket of that index to (host, port)."""
+    def pair(self, index: int, host: str, port: int, channel: int = 0) -> CandidatePair | None:
+        """The candidates of the way from the socket of that index to (host, port), or to the channel's peer."""
         protocol = self._protocols.get(index)
         if protocol is None:
             return None
         local = protocol.local_candidate
+        if channel and self._relay is not None:
+            host, port = self._relay.peer(channel) or (host, port)
         known = (c.type for c in self._connection.remote_candidates if (c.host, c.port) == (host, port))
         return CandidatePair(
             local=_text(local.host, local.port),
@@ -198,7 +177,10 @@ class IcePort:
     def abort(self) -> None:
         """Close the transports at once, whatever aioice is doing."""
         for protocol in list(self._connection._protocols):
-            protocol.transport.abort()
+            if isinstance(protocol.transport, PortTransport):
+                protocol.transport.abort()
+        if self._relay is not None:
+            self._relay.abort()
 
     async def _gather_ours(self, component: int, addresses: list[str], timeout: int = 5) -> list[Candidate]:
         del addresses, timeout  # aioice's own addresses leave 127.0.0.1 and ::1 out
@@ -210,7 +192,9 @@ class IcePort:
             self._protocols[index] = protocol
             self._connection._protocols.append(protocol)
             found.append(protocol.local_candidate)
-        return found + self._outside(found, component)
+        found += self._outside(found, component)
+        told = await asyncio.gather(self._reflexive(found, component), self._relayed(component))
+        return found + [candidate for candidates in told for candidate in candidates]
 
     def _sends_from(self, index: int) -> Callable[[str, int, bytes], None]:
         def send(host: str, port: int, data: bytes) -> None:
@@ -229,6 +213,42 @@ class IcePort:
             candidate = _candidate("srflx", rank, (address, base.port), component, base=base)
             found.append(candidate)
         return found
+
+    async def _reflexive(self, hosts: Sequence[Candidate], component: int) -> list[Candidate]:
+        """Candidates of the addresses that the STUN server sees; they are text only."""
+        if self._stun_server is None:
+            return []
+        try:
+            server = await resolve(self._stun_server)
+        except OSError as error:
+            log.warning("the STUN server %s is not found: %s", self._stun_server, error)
+            return []
+        asked = [
+            (protocol.local_candidate, reflexive_address(protocol, server))
+            for protocol in self._protocols.values()
+            if _may_reach(protocol.local_candidate.host, server[0])
+        ]
+        seen = await asyncio.gather(*(question for _, question in asked))
+        known = {(candidate.host, candidate.port) for candidate in hosts}
+        return [
+            _candidate("srflx", rank, address, component, base=base)
+            for rank, ((base, _), address) in enumerate(zip(asked, seen, strict=True), len(self._advertised))
+            if address is not None and address not in known
+        ]
+
+    async def _relayed(self, component: int) -> list[Candidate]:
+        if self._relay is None:
+            return []
+        protocol = StunProtocol(self._connection)
+        opened = await self._relay.open(protocol)
+        if opened is None:
+            return []
+        relayed, mapped = opened
+        protocol.local_candidate = candidate = _candidate("relay", 0, relayed, component)
+        candidate.related_address, candidate.related_port = mapped
+        self._protocols[self._relay.socket] = protocol
+        self._connection._protocols.append(protocol)
+        return [candidate]
 
     def _watch_checks(self, stock: Callable[..., Any]) -> Callable[..., Any]:
         def check_incoming(message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
@@ -266,6 +286,12 @@ def _candidate(
         related_address=base.host if base is not None else None,
         related_port=base.port if base is not None else None,
     )
+
+
+def _may_reach(own: str, server: str) -> bool:
+    """Loopback reaches loopback only, and an address those of its family."""
+    ours, theirs = ipaddress.ip_address(own), ipaddress.ip_address(server)
+    return ours.version == theirs.version and ours.is_loopback == theirs.is_loopback
 
 
 def _text(host: str, port: int) -> str:

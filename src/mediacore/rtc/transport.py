@@ -8,21 +8,25 @@ when it gives none. Runs on one asyncio loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aiortc import RTCDtlsParameters, RTCDtlsTransport, RTCIceGatherer, RTCIceParameters, RTCIceTransport
 
-from mediacore.errors import ConnectFailedError
+from mediacore.errors import ConnectFailedError, LimitError
 from mediacore.media import CloseReason
+from mediacore.rtc.ice_servers import DEFAULT_PORT, IceServer, Relay
 from mediacore.rtc.port import IcePort
+from mediacore.settings import host_and_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCIceCandidate
 
+    from mediacore import _core
     from mediacore.media import CandidatePair
     from mediacore.media_loop import MediaLoop
     from mediacore.rtc.description import RemoteEnd
@@ -84,8 +88,13 @@ class ViewerTransport:
         self._figures: Mapping[str, float | int] = {}
         gatherer = RTCIceGatherer(iceServers=[], local_username=ufrag)
         self._port = IcePort(
-            gatherer, self._send, advertised=settings.advertised_addresses, max_addresses=settings.max_candidates
+            gatherer,
+            self._send,
+            advertised=settings.advertised_addresses,
+            stun_server=_server(settings.stun_server),
+            max_addresses=settings.max_candidates,
         )
+        self._turn_server = _server(settings.turn_server, settings.turn_username, settings.turn_password)
         self._ice = RTCIceTransport(gatherer)
         self.dtls = RTCDtlsTransport(self._ice, [certificate])
         """For SCTP."""
@@ -117,7 +126,8 @@ class ViewerTransport:
         self.id = self._loop.add_viewer(
             rendition, self, ufrag=ufrag, password=password, quiet_us=quiet_us, silent_us=self._silent_us
         )
-        return await self._port.gather(self._loop.sockets(rendition))
+        relay = Relay(self._loop.native, self.id, self._turn_server) if self._turn_server is not None else None
+        return await self._port.gather(self._loop.sockets(rendition), relay)
 
     async def establish(self, remote: RemoteEnd, candidates: Sequence[RTCIceCandidate]) -> SrtpKeys:
         """Run ICE, then DTLS; the keys for SRTP.
@@ -138,6 +148,22 @@ class ViewerTransport:
         number, size = _SRTP[ssl.get_selected_srtp_profile()]
         return SrtpKeys(number, ssl.export_keying_material(KEYS_LABEL, size))
 
+    def start(self, config: _core.ViewerConfig) -> None:
+        """Tell the media loop how it sends to the viewer; raises ``LimitError``."""
+        with _limits():
+            self._loop.native.start_viewer(self.id, config)
+
+    def attach(self, rendition: int, audio: int) -> None:
+        """Let media flow, or go on with another rendition; raises ``LimitError``."""
+        with _limits():
+            self._loop.native.attach(self.id, rendition, audio)
+
+    def detach(self) -> None:
+        """Let no more media flow; raises ``LimitError``."""
+        if self.id and self._loop.running:
+            with _limits():
+                self._loop.native.detach(self.id)
+
     async def close_dtls(self) -> None:
         """Tell the viewer by close_notify. Must not be cancelled."""
         reading = self.dtls._task
@@ -157,9 +183,9 @@ class ViewerTransport:
     async def remove(self) -> None:
         """The media loop forgets the viewer; the last figures stay."""
         if self.id:
-            self._figures = self.figures()
-            await self._loop.remove(self.id)
-            self.id = 0
+            self.figures()
+            viewer, self.id = self.id, 0
+            await self._loop.remove(viewer)
 
     def abort(self) -> None:
         """Send nothing more, whatever aiortc is doing."""
@@ -167,12 +193,14 @@ class ViewerTransport:
 
     def figures(self) -> Mapping[str, float | int]:
         """The media loop's figures of the viewer; the last ones after ``remove``, none before ``open``."""
-        return self._loop.native.viewer_figures(self.id) if self.id else self._figures
+        if self.id and self._loop.running:
+            self._figures = self._loop.native.viewer_figures(self.id)
+        return self._figures
 
     def pair(self) -> CandidatePair | None:
         """The way that media takes; None before there is one."""
-        found = self._loop.native.destination(self.id) if self.id else None
-        return self._port.pair(*found[:3]) if found is not None else None
+        found = self._loop.native.destination(self.id) if self.id and self._loop.running else None
+        return self._port.pair(*found) if found is not None else None
 
     @property
     def dropped_datagrams(self) -> int:
@@ -191,6 +219,8 @@ class ViewerTransport:
 
     def silent(self, silent_us: int) -> None:
         """Nothing authenticated has come for that long: ask whether the viewer is there."""
+        if self.dtls.state != "connected":
+            return  # whoever connects has a deadline
         if self._probing is None or self._probing.done():
             self._probing = asyncio.create_task(self._ask(), name=f"viewer silent for {silent_us} us")
 
@@ -201,7 +231,9 @@ class ViewerTransport:
     # ------------------------------------------------------------------------------------
 
     def _send(self, socket: int, host: str, port: int, data: bytes) -> bool:
-        return bool(self.id) and self._loop.native.send_datagram(self.id, socket, host, port, data)
+        if not self.id or not self._loop.running:
+            return False
+        return self._loop.native.send_datagram(self.id, socket, host, port, data)
 
     async def _ask(self) -> None:
         """Until the viewer is heard again, or lost. Judged after an answer is due: this loop may have been busy."""
@@ -229,3 +261,16 @@ class ViewerTransport:
             # With ICE up it is the viewer's close_notify; else the sockets or the viewer's consent went away.
             left = self._ice.state == "completed"
             self._on_end(CloseReason.VIEWER_LEFT if left else CloseReason.VIEWER_LOST)
+
+
+@contextlib.contextmanager
+def _limits() -> Iterator[None]:
+    """The media loop's queue of commands is bounded."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise LimitError(f"the media loop takes no more now: {error}") from error
+
+
+def _server(text: str | None, username: str | None = None, password: str | None = None) -> IceServer | None:
+    return IceServer(*host_and_port(text, DEFAULT_PORT), username, password) if text is not None else None

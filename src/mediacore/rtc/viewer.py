@@ -77,6 +77,11 @@ class Viewer:
         self._closed = asyncio.Event()
 
     @property
+    def has_channel(self) -> bool:
+        """True once the viewer has a data channel, open or about to be; plain WHEP players have none."""
+        return self._channel is not None
+
+    @property
     def channel_open(self) -> bool:
         """True while messages can be sent."""
         return self._channel is not None and self._channel.is_open
@@ -150,13 +155,13 @@ class Viewer:
     def start_media(self, rendition: int, audio: int = 0) -> None:
         """Send a rendition, and that of the audio unless it is 0; both of the thread that was negotiated with.
 
-        Does nothing on a connection that has ended.
+        Does nothing on a connection that has ended. Raises ``LimitError`` if the media loop takes no more now.
         """
         if self._reason is not None:
             return
         if self._transport is None or not self._connected:
             raise RuntimeError("connect first")
-        self._loop.native.attach(self._transport.id, rendition, audio)
+        self._transport.attach(rendition, audio)
         self._sending = True
 
     def move(self, rendition: int, audio: int = 0) -> None:
@@ -165,8 +170,8 @@ class Viewer:
 
     def stop_media(self) -> None:
         """Send nothing for now; the connection stays."""
-        if self._transport is not None and self._transport.id:
-            self._loop.native.detach(self._transport.id)
+        if self._transport is not None:
+            self._transport.detach()
 
     def send_message(self, message: str | bytes) -> bool:
         """Send text or binary over the data channel; False if it was dropped (and counted) instead."""
@@ -248,18 +253,13 @@ class Viewer:
     async def _establish(self, plan: Plan, transport: ViewerTransport) -> None:
         keys = await transport.establish(plan.remote, plan.offer.candidates)
         self._check_open("DTLS", succeeded=True)
-        config = egress_config(plan, keys, self._numbers, self._settings)
-        self._loop.native.start_viewer(transport.id, config)
-        self._closers.append(("media", self._end_media))
+        transport.start(egress_config(plan, keys, self._numbers, self._settings))
         if plan.data is not None:
             self._channel = ControlChannel(transport.dtls, on_message=self._on_message)
             self._closers.append(("SCTP", self._channel.stop))
             await self._channel.start(plan.data)
             self._check_open("SCTP", succeeded=True)
         self._connected = True
-
-    async def _end_media(self) -> None:
-        self.stop_media()
 
     def _check_open(self, step: str, *, succeeded: bool) -> None:
         if self._reason is not None or not succeeded:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mediacore.media import DropCause, Packet, QueueStats
 
@@ -38,6 +38,7 @@ class PacketTap:
             raise ValueError(f"capacity is {capacity}, it must be at least 1")
         self._loop = loop
         self._codec = codec
+        self._kind: Literal["video", "audio"] = "audio" if codec == "opus" else "video"
         self._wake = asyncio.Event()
         self._ended = not rendition
         self._error: MediacoreError | None = None
@@ -117,8 +118,7 @@ class PacketTap:
         if not taken:
             return None
         data, pts_us, is_key, epoch, received_us = taken[0]
-        kind = "audio" if self._codec == "opus" else "video"
-        return Packet(kind, self._codec, data, pts_us, is_key, epoch, received_us)
+        return Packet(self._kind, self._codec, data, pts_us, is_key, epoch, received_us)
 
     def __enter__(self) -> PacketTap:
         return self

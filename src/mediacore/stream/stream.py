@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mediacore.media_loop import MediaLoop
     from mediacore.settings import StreamSettings
 
+WHATEVER_BYTES = 1 << 40
+"""What is cached is replayed whatever its size where nothing else can be had: more than the cache ever holds."""
 AUDIO_REPLAY_BYTES = 0
 """Sound of before is of no use to anybody."""
 
@@ -179,7 +181,7 @@ class Stream:
         self._video = Rendition(
             loop,
             self._source.codec,
-            replay_bytes=self._replay_bytes,
+            replay_bytes=self._replay_bytes if self._source.key_frames_on_request else WHATEVER_BYTES,
             key_frame_interval_s=self._key_frame_interval_s,
             on_described=self._describe,
             request_key_frame=self._source.request_key_frame,

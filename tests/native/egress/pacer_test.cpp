@@ -64,7 +64,7 @@ TEST(Pacer, StartsAtAFactorOfTheStartRateAndFollowsTheRenditionAfterFeedback) {
   EXPECT_EQ(pacer.rate_bps(), 25'000'000U);
   pacer.set_rendition_rate(20'000'000);
   EXPECT_EQ(pacer.rate_bps(), 50'000'000U);
-  pacer.set_feedback_seen();
+  pacer.set_feedback_seen(0);
   EXPECT_EQ(pacer.rate_bps(), 30'000'000U);
   pacer.set_rendition_rate(2'000'000);
   EXPECT_EQ(pacer.rate_bps(), 10'000'000U) << "not below the start rate";
@@ -81,7 +81,7 @@ TEST(Pacer, SettingsThatMakeNoSenseGiveALeastRate) {
     pacing.bucket_bytes = 0;
     Pacer pacer(pacing, 0);
     EXPECT_EQ(pacer.rate_bps(), kLeastPacingBps);
-    pacer.set_feedback_seen();
+    pacer.set_feedback_seen(0);
     pacer.set_rendition_rate(1'000'000'000);
     EXPECT_EQ(pacer.rate_bps(), kLeastPacingBps);
     EXPECT_EQ(drain(pacer, 10 * kPacket, 0).size(), 10U);
@@ -89,7 +89,7 @@ TEST(Pacer, SettingsThatMakeNoSenseGiveALeastRate) {
   Pacing pacing;
   pacing.factor = std::numeric_limits<double>::infinity();
   Pacer pacer(pacing, 0);
-  pacer.set_feedback_seen();
+  pacer.set_feedback_seen(0);
   pacer.set_rendition_rate(1'000'000);
   EXPECT_EQ(pacer.rate_bps(), TokenBucket::kMostBps);
 }
@@ -114,7 +114,7 @@ TEST_P(PacerCurve, NoBurstAboveBucketAndRate) {
   Pacing pacing;
   Pacer pacer(pacing, 0);
   pacer.set_rendition_rate(curve.rendition_bps);
-  if (curve.feedback) pacer.set_feedback_seen();
+  if (curve.feedback) pacer.set_feedback_seen(0);
   auto departures = drain(pacer, curve.bytes, 1'000);
   // A pause that fills the bucket in part, another picture, a long pause, and a third one.
   for (const std::int64_t pause_us : {2'000, 5'000'000}) {
@@ -135,7 +135,7 @@ INSTANTIATE_TEST_SUITE_P(Rates, PacerCurve,
 
 TEST(Pacer, SpreadsALargePictureAtItsRate) {
   Pacer pacer(Pacing{}, 0);
-  pacer.set_feedback_seen();
+  pacer.set_feedback_seen(0);
   pacer.set_rendition_rate(10'000'000);
   const auto departures = drain(pacer, 32'768 + 150'000, 0);
   // 150 kB at 15 Mb/s
@@ -144,7 +144,7 @@ TEST(Pacer, SpreadsALargePictureAtItsRate) {
 
 TEST(Pacer, ReleasesPortionsOfAMillisecondNotSinglePackets) {
   Pacer pacer(Pacing{}, 0);
-  pacer.set_feedback_seen();
+  pacer.set_feedback_seen(0);
   pacer.set_rendition_rate(100'000'000);  // 150 Mb/s: 15 packets in 1 ms
   const auto departures = drain(pacer, 1'000'000, 0);
   std::size_t wake_ups = 1;
@@ -185,7 +185,7 @@ TEST(Pacer, FeedbackAmidTheFirstPictureDoesNotOverfillThatLink) {
     std::size_t left = 200'000;
     for (std::int64_t now_us = 0; left != 0; now_us += 500) {
       pacer.advance(now_us);
-      if (now_us >= feedback_us) pacer.set_feedback_seen();
+      if (now_us >= feedback_us) pacer.set_feedback_seen(now_us);
       while (left != 0 && pacer.allows(std::min(left, kPacket))) {
         departures.push_back({now_us, std::min(left, kPacket)});
         pacer.take(departures.back().bytes);
@@ -220,7 +220,7 @@ TEST(Pacer, WithoutPacingEverythingLeavesAtOnce) {
 
 TEST(Pacer, AnotherRateCountsFromTheNextTimeOn) {
   Pacer pacer(Pacing{}, 0);
-  pacer.set_feedback_seen();
+  pacer.set_feedback_seen(0);
   pacer.advance(0);
   while (pacer.allows(kPacket)) pacer.take(kPacket);
   pacer.set_rendition_rate(1'000'000'000);  // the 1 ms that follows was at 10 Mb/s

@@ -13,6 +13,7 @@
 #include "core/egress/viewer_egress.hpp"
 #include "core/rtcp/writer.hpp"
 #include "core/rtp/packet.hpp"
+#include "core/srtp/srtp.hpp"
 #include "frames.hpp"
 
 namespace mediacore::egress::testing {

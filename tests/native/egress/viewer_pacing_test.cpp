@@ -117,6 +117,16 @@ TEST(EgressPacing, PacingCanBeSwitchedOffOnTheWay) {
   EXPECT_EQ(loop.take(kVideo).size(), 200U);
 }
 
+TEST(EgressPacing, TheLowerRateAfterFeedbackHoldsFromThatMomentOn) {
+  Loop loop(config());
+  loop.send(key_frame(0, 300));  // 25 Mb/s, then 10
+  loop.run_until(20'000);
+  loop.sink.sent.clear();
+  loop.report();
+  loop.run_until(60'000);
+  EXPECT_LE(largest_burst(loop.sink.sent, 10e6), 5'000);
+}
+
 TEST(EgressPacing, RetransmissionsGoBeforeVideo) {
   Loop loop(config());
   loop.send(key_frame(0, 200));
@@ -302,6 +312,19 @@ TEST(EgressSlow, AKeyFrameLargerThanTheLimitIsSent) {
   loop.drain();
   EXPECT_EQ(loop.egress.stats().frames, 60U);
   EXPECT_EQ(loop.egress.stats().dropped_slow, 0U);
+}
+
+TEST(EgressSlow, AFrameIsNeverTooLargeByItself) {
+  Loop loop(config());
+  loop.report();
+  loop.send(key_frame(0));
+  loop.send(delta_frame(1'000, 2'000));  // 1.6 s
+  EXPECT_EQ(loop.egress.stats().dropped_slow, 0U);
+  EXPECT_EQ(loop.egress.stats().queued_frames, 1U);
+  loop.now_us = 2'000;
+  loop.send(delta_frame(2'000));
+  EXPECT_EQ(loop.egress.stats().dropped_slow, 2U) << "but the next one comes too late";
+  EXPECT_TRUE(loop.egress.waits_for_key());
 }
 
 TEST(EgressSlow, AStreamOfKeyFramesIsBoundedToo) {

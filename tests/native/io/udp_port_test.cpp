@@ -66,9 +66,10 @@ TEST_P(UdpPortOf, ReadsDatagramsWithTheirOrigin) {
   EXPECT_EQ(received[1].data, (Buffer{4}));
   EXPECT_EQ(received[0].from, testing::address_of(sender, 9));
   // The two clocks are read one after the other, and cut to microseconds.
-  EXPECT_GE(received[0].arrived_us, before_us - 1000);
-  EXPECT_LE(received[0].arrived_us, received[1].arrived_us);
-  EXPECT_LE(received[1].arrived_us, after_us);
+  for (const auto& datagram : received) {
+    EXPECT_GE(datagram.arrived_us, before_us - 1000);
+    EXPECT_LE(datagram.arrived_us, after_us);
+  }
 }
 
 TEST_P(UdpPortOf, TellsArrivalNotReading) {
@@ -79,7 +80,8 @@ TEST_P(UdpPortOf, TellsArrivalNotReading) {
   // As if it were read 3 s later.
   const auto datagrams = receiver.read(10'000'000, realtime_ns + 3'000'000'000);
   ASSERT_EQ(datagrams.size(), 1U);
-  EXPECT_LE(datagrams[0].arrived_us, 7'000'000);
+  // A kernel that has only just begun to stamp does so at the reading, a little after the clock was looked at.
+  EXPECT_LE(datagrams[0].arrived_us, 7'100'000);
   EXPECT_GT(datagrams[0].arrived_us, 5'000'000);
 }
 

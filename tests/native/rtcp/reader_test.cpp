@@ -214,7 +214,7 @@ TEST(RtcpReader, StandsNoise) {
   std::mt19937 random(17);
   const auto up_to = [&](unsigned most) { return std::uniform_int_distribution<unsigned>(0, most)(random); };
   std::size_t items = 0;
-  for (int i = 0; i < 50'000; ++i) {
+  for (int i = 0; i < 20'000; ++i) {
     Buffer data;
     for (unsigned packets = up_to(3); packets > 0; --packets) {
       const unsigned words = up_to(9);
@@ -228,7 +228,7 @@ TEST(RtcpReader, StandsNoise) {
     items += outcome.kinds.size();
     ASSERT_LE(outcome.error.value_or(Error{ErrorCode::empty, 0}).byte_offset, data.size());
   }
-  EXPECT_GT(items, 3'000U);
+  EXPECT_GT(items, 1'200U);
 }
 
 }  // namespace

@@ -265,7 +265,7 @@ Arrivals random_arrivals(Random& random) {
 TEST(RtcpWriter, TransportFeedbackRoundTrip) {
   Random random(11);
   Buffer out(1 << 17);
-  for (int i = 0; i < 400; ++i) {
+  for (int i = 0; i < 150; ++i) {
     const Arrivals arrivals = random_arrivals(random);
     const std::int32_t time = static_cast<std::int32_t>(random.up_to(0xffffff)) - 0x800000;
     Writer writer(out);
