@@ -51,7 +51,7 @@ Lease FrameChannel::acquire() noexcept {
   return frame;
 }
 
-bool FrameChannel::push(Lease&& frame, std::int64_t deadline_us) noexcept {
+bool FrameChannel::push(Lease frame, std::int64_t deadline_us) noexcept {
   const Token token = frame.give();
   Ring::Pushed pushed = push(token);
   while (pushed.fate == Ring::Fate::full) {

@@ -47,7 +47,7 @@ class FrameChannel {
   // The same with frames of the pool. Empty: none is free, which is counted as a frame that was dropped.
   memory::Lease acquire() noexcept;
   // Policy block: waits until the deadline. False: not taken, counted, and back in the pool.
-  bool push(memory::Lease&& frame, std::int64_t deadline_us = 0) noexcept;
+  bool push(memory::Lease frame, std::int64_t deadline_us = 0) noexcept;
   // Empty: nothing came in time, or there will be nothing any more (`closed`).
   memory::Lease pop_until(std::int64_t deadline_us) noexcept;
 
