@@ -21,7 +21,7 @@ from mediacore.errors import (
     SetupError,
     UnsupportedError,
 )
-from mediacore.media import DeviceState, Grants, Target, Unsupported
+from mediacore.media import CloseReason, DeviceState, Grants, Target, Unsupported
 from mediacore.testing import SimulatedDevice
 
 
@@ -167,3 +167,30 @@ async def test_what_a_recording_can_and_cannot_do(recordings: Callable[..., Path
         assert packet.to_av().is_keyframe
         stats = stream.stats()
         assert (stats.source, stats.key_frames) == ("recording", 1)
+
+
+async def test_a_session_that_nothing_is_heard_of_is_closed(recordings: Callable[..., Path]) -> None:
+    offer = Path(__file__).parent.joinpath("rtc/data/chromium-156-video-data.sdp").read_text()
+    settings = EngineSettings(
+        recordings=(str(recordings()),), use_adb=False, session_idle_s=0.05, session_idle_check_s=0.01
+    )
+    async with Engine(settings) as engine:
+        session = await engine.connect("file:moving", offer)
+        assert await session.wait_closed() is CloseReason.IDLE
+        assert engine.session(session.secret) is None
+        assert engine.stats().sessions == ()
+
+
+async def test_a_session_that_is_touched_stays(recordings: Callable[..., Path]) -> None:
+    """What the UDP port does for each authentic STUN message is done here by hand."""
+    offer = Path(__file__).parent.joinpath("rtc/data/chromium-156-video-data.sdp").read_text()
+    settings = EngineSettings(
+        recordings=(str(recordings()),), use_adb=False, session_idle_s=1.0, session_idle_check_s=0.01
+    )
+    async with Engine(settings) as engine:
+        session = await engine.connect("file:moving", offer)
+        for _ in range(15):
+            await asyncio.sleep(0.1)  # time is what this is about
+            assert engine._sessions.touch(session.id)
+        await session.close()
+        assert await session.wait_closed() is CloseReason.REQUESTED

@@ -28,9 +28,9 @@ LAYERS = (
     {"capture", "rtc"},
     {"control", "adb"},
     {"media_loop"},
-    {"picture"},
+    {"picture", "ring"},
     {"media", "settings", "h264", "rtp", "sessions", "drop_log"},
-    {"errors", "_core", "_sessions"},
+    {"errors", "_core", "_sessions", "_ring"},
 )
 RANK = {unit: rank for rank, units in enumerate(LAYERS) for unit in units}
 # Stands beside the layers: it may use the engine and what is below, and only the command line uses it.
@@ -152,7 +152,15 @@ def test_media_types_load_pyav_only_when_asked() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["mediacore", "mediacore.h264", "mediacore.picture", "mediacore.rtp", "mediacore.sessions", "mediacore.media"],
+    [
+        "mediacore",
+        "mediacore.h264",
+        "mediacore.media",
+        "mediacore.picture",
+        "mediacore.ring",
+        "mediacore.rtp",
+        "mediacore.sessions",
+    ],
 )
 def test_native_faces_load_no_library(module: str) -> None:
     heavy = "{'aiortc', 'aioice', 'av', 'aiohttp', 'adbutils', 'numpy', 'typer'}"

@@ -1,6 +1,8 @@
 """The session map as Python sees it: the same answers as a dict, values that live exactly as long as they should."""
 
+import asyncio
 import gc
+import itertools
 import math
 import sys
 import threading
@@ -12,6 +14,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from mediacore import _core
+from mediacore.ring import FrameRing
 from mediacore.sessions import SessionMap, ShardStats
 
 IDS = st.sampled_from(["", "a", "b", "session-1", "é" * 40, "\0", "\0\0", "𝄞"])
@@ -62,6 +66,11 @@ class AgainstADict(RuleBasedStateMachine):
         assert self.map.expire(3600) == []
         assert sorted(self.map.expire(0)) == self.rows()
         self.model.clear()
+
+    @rule(shards=st.sampled_from([1, 2, 8, 64]))
+    def reshard(self, shards: int) -> None:
+        self.map.reshard(shards)
+        assert self.map.shards == len(self.map.stats()) == shards
 
     def rows(self) -> list[tuple[str, int, object]]:
         return sorted((id, generation, value) for id, (generation, value) in self.model.items())
@@ -287,3 +296,117 @@ def test_the_longest_snapshot_is_told() -> None:
     begin = time.perf_counter_ns()
     sessions.snapshot()
     assert 0 < sessions.longest_snapshot_us <= (time.perf_counter_ns() - begin) / 1000
+
+
+@pytest.mark.parametrize("shards", [0, -1, 3, 8192])
+def test_resharding_takes_powers_of_two(shards: int) -> None:
+    sessions: SessionMap[int] = SessionMap(4)
+    with pytest.raises(ValueError, match="power of two"):
+        sessions.reshard(shards)
+    assert sessions.shards == 4
+
+
+def test_the_hottest_shard_is_the_one_with_the_most_calls() -> None:
+    sessions: SessionMap[int] = SessionMap(8)
+    for number in range(100):
+        sessions.put(f"session-{number}", number)
+    for _ in range(1000):
+        sessions.get("session-7")
+    number, shard = sessions.hottest()
+    assert shard == max(sessions.stats(), key=lambda one: one.load)
+    assert shard.load >= 1000
+    before = sessions.stats()[number].lookups
+    sessions.touch("session-7")
+    assert sessions.stats()[number].lookups == before + 1, "it is that id's"
+
+
+class Resource:
+    """A session in small: whoever changes the state first tears it down, all others wait for that."""
+
+    def __init__(self, sessions: "SessionMap[Resource]", id: str) -> None:
+        self.sessions = sessions
+        self.id = id
+        self.lock = threading.Lock()
+        self.closing = False
+        self.torn_down = 0
+        self.generation = sessions.put(id, self)
+
+    def close(self) -> None:
+        with self.lock:
+            if self.closing:
+                return
+            self.closing = True
+        self.torn_down += 1
+        self.sessions.remove(self.id, self.generation)
+
+
+async def test_racing_creations_and_closes_leave_nothing() -> None:
+    """Two threads and a task make and close 10,000 sessions of few ids, each closed by three; another one reshards."""
+    cycles, names = 10_000, 16
+    sessions: SessionMap[Resource] = SessionMap(4)
+    made: list[list[Resource]] = [[], [], []]
+    newest: list[Resource | None] = [None] * names
+    counter = iter(range(cycles))
+    threads_run = True
+
+    def cycle(own: list[Resource]) -> bool:
+        number = next(counter, None)
+        if number is None:
+            return False
+        resource = Resource(sessions, f"session-{number % names}")
+        own.append(resource)
+        other, newest[number % names] = newest[number % names], resource
+        if other is not None:
+            other.close()  # which may be another thread's, and be closed by its maker too
+        resource.close()
+        if number % 100 == 0:
+            assert all(value.id == id for id, _, value in sessions.snapshot())
+        return True
+
+    def run(own: list[Resource]) -> None:
+        while cycle(own):
+            pass
+
+    def reshard() -> None:
+        for shards in itertools.cycle((1, 16, 4)):
+            if not threads_run:
+                return
+            sessions.reshard(shards)
+            time.sleep(0)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    threads = [threading.Thread(target=run, args=(own,)) for own in made[:2]]
+    resharding = threading.Thread(target=reshard)
+    try:
+        for thread in (*threads, resharding):
+            thread.start()
+        while cycle(made[2]):
+            await asyncio.sleep(0)
+    finally:
+        for thread in threads:
+            thread.join()
+        threads_run = False
+        resharding.join()
+        sys.setswitchinterval(interval)
+    assert sum(map(len, made)) == cycles
+    assert all(made), "all three took part"
+    assert {resource.torn_down for own in made for resource in own} == {1}
+    assert len({resource.generation for own in made for resource in own}) == cycles, "a generation came twice"
+    assert len(sessions) == 0
+    assert sessions.snapshot() == []
+
+
+def test_native_code_keeps_the_map() -> None:
+    """The loop has the map by its capsule, also when nobody in Python has it any more."""
+    sessions: SessionMap[int] = SessionMap()
+    loop = _core.MediaLoop(addresses=["127.0.0.1"], sessions=sessions.capsule())
+    del sessions
+    gc.collect()
+    loop.close()
+
+
+@pytest.mark.parametrize("sessions", [1, "sessions", FrameRing(1)._capsule()])
+def test_a_loop_takes_no_other_capsule(sessions: object) -> None:
+    with pytest.raises(TypeError):
+        _core.MediaLoop(addresses=["127.0.0.1"], sessions=sessions)

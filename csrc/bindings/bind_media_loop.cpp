@@ -85,8 +85,19 @@ struct WithoutGil {
 
 using LoopPointer = std::unique_ptr<MediaLoop, WithoutGil>;
 
+// The map behind the capsule of a SessionMap (bindings/session_map.pyx).
+std::shared_ptr<const sessions::SessionMap> sessions_of(const std::optional<py::capsule>& capsule) {
+  if (!capsule) return nullptr;
+  if (std::string_view(capsule->name() == nullptr ? "" : capsule->name()) != "mediacore.sessions.SessionMap") {
+    throw py::type_error("sessions must be the capsule of a SessionMap");
+  }
+  return *capsule->get_pointer<std::shared_ptr<sessions::SessionMap>>();
+}
+
 LoopPointer make_loop(std::vector<std::string> addresses, std::size_t threads, std::uint16_t port,
-                      std::uint16_t last_port, std::int64_t coalesce_us, bool gso) {
+                      std::uint16_t last_port, std::int64_t coalesce_us, bool gso,
+                      const std::optional<py::capsule>& sessions) {
+  auto map = sessions_of(sessions);
   try {
     const py::gil_scoped_release released;
     return LoopPointer(new MediaLoop({.addresses = std::move(addresses),
@@ -94,7 +105,8 @@ LoopPointer make_loop(std::vector<std::string> addresses, std::size_t threads, s
                                       .port = port,
                                       .last_port = last_port,
                                       .coalesce_us = coalesce_us,
-                                      .gso = gso}));
+                                      .gso = gso,
+                                      .sessions = std::move(map)}));
   } catch (const std::system_error& error) {
     raise(error);
   }
@@ -245,7 +257,8 @@ void bind_media_loop(py::module_& m) {
       .def_buffer(&buffer_of);
   Class loop(m, "MediaLoop", "Threads that read sources and talk to viewers, without Python.");
   loop.def(py::init(&make_loop), py::kw_only(), py::arg("addresses"), py::arg("threads") = 1, py::arg("port") = 0,
-           py::arg("last_port") = 0, py::arg("coalesce_us") = 1000, py::arg("gso") = true)
+           py::arg("last_port") = 0, py::arg("coalesce_us") = 1000, py::arg("gso") = true,
+           py::arg("sessions") = py::none())
       .def("close", &MediaLoop::close, py::call_guard<py::gil_scoped_release>(), "Ends everything; idempotent.")
       .def_property_readonly("event_fd", &MediaLoop::event_descriptor)
       .def_property_readonly("threads", &MediaLoop::threads)

@@ -96,6 +96,7 @@ void add_send(py::dict& dict, const SendStats& stats) {
 
 void add_demux(py::dict& dict, const ice::DemuxStats& stats) {
   dict["unknown_ufrag"] = stats.unknown_ufrag;
+  dict["unknown_session"] = stats.unknown_session;
   dict["bad_integrity"] = stats.bad_integrity;
   dict["unknown_transaction"] = stats.unknown_transaction;
   dict["unknown_address"] = stats.unknown_address;

@@ -8,12 +8,13 @@ either before the native map is looked at or when nothing that it said is needed
 """
 
 from cpython.object cimport PyObject
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from cython.operator cimport dereference
 from libc.stdint cimport UINT64_MAX, int64_t, uint64_t
 from libcpp cimport bool as cbool
-from libcpp.memory cimport unique_ptr
+from libcpp.memory cimport make_shared, shared_ptr
 from libcpp.optional cimport optional
 from libcpp.string_view cimport string_view
 from libcpp.vector cimport vector
@@ -63,7 +64,8 @@ cdef extern from "core/sessions/session_map.hpp" namespace "mediacore::sessions"
         void expire(int64_t, int64_t, Listing&) except +
         size_t size()
         size_t shards()
-        ShardStats stats(size_t) except +
+        vector[ShardStats] stats() except +
+        void reshard(size_t) except +
 
 
 cdef double FOREVER_S = 4e9  # some 127 years: in nanoseconds it still fits
@@ -100,18 +102,30 @@ cdef list build_rows(Listing& listing, vector[PyObject*]& values):
     return result
 
 
+cdef const char* CAPSULE = "mediacore.sessions.SessionMap"
+
+
+cdef void forget_map(object capsule) noexcept:
+    cdef shared_ptr[NativeMap]* kept = <shared_ptr[NativeMap]*>PyCapsule_GetPointer(capsule, CAPSULE)
+    del kept
+
+
+cdef size_t checked_shards(Py_ssize_t shards) except 0:
+    if shards < 1 or not NativeMap.valid_shards(<size_t>shards):
+        raise ValueError(f"shards is {shards}, it must be a power of two up to {kMaxShards}")
+    return <size_t>shards
+
+
 cdef class SessionMap:
     """SessionMap(shards=32): a map from ids to values that native threads can look into without the GIL."""
 
-    cdef unique_ptr[NativeMap] _map
+    cdef shared_ptr[NativeMap] _map
     cdef list _values  # by handle; None where the slot is free
     cdef vector[uint64_t] _free  # free slots; always has room for all, so that freeing one cannot fail
     cdef int64_t _longest_snapshot_ns
 
     def __cinit__(self, Py_ssize_t shards=32):
-        if shards < 1 or not NativeMap.valid_shards(<size_t>shards):
-            raise ValueError(f"shards is {shards}, it must be a power of two up to {kMaxShards}")
-        self._map.reset(new NativeMap(<size_t>shards))
+        self._map = make_shared[NativeMap](checked_shards(shards))
         self._values = []
         self._longest_snapshot_ns = 0
 
@@ -213,6 +227,12 @@ cdef class SessionMap:
                 values.push_back(<PyObject*>value)
         return build_rows(listing, values)
 
+    def reshard(self, Py_ssize_t shards):
+        dereference(self._map).reshard(checked_shards(shards))
+
+    def capsule(self):
+        return PyCapsule_New(new shared_ptr[NativeMap](self._map), CAPSULE, forget_map)
+
     @property
     def shards(self):
         """Number of shards."""
@@ -230,4 +250,5 @@ cdef class SessionMap:
 
     def _shard_stats(self):
         """One dict per shard, as ShardStats in mediacore.sessions."""
-        return [dereference(self._map).stats(index) for index in range(dereference(self._map).shards())]
+        cdef vector[ShardStats] stats = dereference(self._map).stats()
+        return [stats[index] for index in range(stats.size())]

@@ -23,7 +23,11 @@ constexpr std::int64_t on_grid(std::int64_t us, std::int64_t step_us) noexcept {
 }  // namespace
 
 Audience::Audience(const Settings& settings, std::vector<UdpPort> ports, Renditions& renditions, Poller& poller)
-    : settings_(settings), renditions_(renditions), poller_(poller), batch_(descriptors_of(ports), settings.gso) {
+    : settings_(settings),
+      renditions_(renditions),
+      poller_(poller),
+      demultiplexer_(settings.sessions.get()),
+      batch_(descriptors_of(ports), settings.gso) {
   settings_.coalesce_us = std::max<std::int64_t>(settings_.coalesce_us, 1);
   for (std::size_t i = 0; i < ports.size(); ++i) {
     poller_.add(ports[i].descriptor(), kSocketTag | i);

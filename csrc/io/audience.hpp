@@ -35,6 +35,7 @@ class Audience {
   struct Settings {
     std::int64_t coalesce_us = 1000;
     bool gso = true;
+    std::shared_ptr<const sessions::SessionMap> sessions;  // none: every viewer is let in
   };
 
   struct Figures {

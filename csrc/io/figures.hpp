@@ -129,6 +129,7 @@ inline ThreadFigures& operator+=(ThreadFigures& sum, const ThreadFigures& one) n
   sum.rtcp_refused += one.rtcp_refused;
   sum.rtcp_limited += one.rtcp_limited;
   sum.demux.datagrams += one.demux.datagrams;
+  sum.demux.unknown_session += one.demux.unknown_session;
   sum.demux.unknown_ufrag += one.demux.unknown_ufrag;
   sum.demux.bad_integrity += one.demux.bad_integrity;
   sum.demux.unknown_transaction += one.demux.unknown_transaction;

@@ -35,7 +35,8 @@ MediaLoop::MediaLoop(const Settings& settings) {
   if (settings.threads == 0 || settings.threads > kMaxThreads) {
     throw std::invalid_argument("threads must be 1 to " + std::to_string(kMaxThreads));
   }
-  const Audience::Settings of_thread{.coalesce_us = settings.coalesce_us, .gso = settings.gso};
+  const Audience::Settings of_thread{
+      .coalesce_us = settings.coalesce_us, .gso = settings.gso, .sessions = settings.sessions};
   std::uint16_t next_port = settings.port;
   for (std::size_t i = 0; i < settings.threads; ++i) {
     Place& place = places_.emplace_back();

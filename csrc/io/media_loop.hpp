@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "core/egress/viewer_egress.hpp"
+#include "core/sessions/session_map.hpp"
 #include "io/event_queue.hpp"
 #include "io/figures.hpp"
 #include "io/loop_thread.hpp"
@@ -65,6 +66,8 @@ class MediaLoop {
     std::uint16_t last_port = 0;  // 0: none but `port`
     std::int64_t coalesce_us = 1000;
     bool gso = true;
+    // Whose viewers are let in, and noted to be active: see core/ice/demultiplexer.hpp. None: all are let in.
+    std::shared_ptr<const sessions::SessionMap> sessions;
   };
 
   struct SocketName {

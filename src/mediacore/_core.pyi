@@ -806,6 +806,7 @@ class MediaLoop:
         last_port: int = 0,
         coalesce_us: int = 1000,
         gso: bool = True,
+        sessions: object | None = None,
     ) -> None:
         """Open the sockets and start the threads.
 
@@ -819,6 +820,7 @@ class MediaLoop:
             last_port: the last one that may be taken; 0: `port` alone.
             coalesce_us: what is due within this time leaves in one wake-up.
             gso: let the kernel cut packets (UDP GSO) where it can.
+            sessions: capsule of the `SessionMap` whose sessions' viewers are let in; None: all viewers are.
         """
     @property
     def event_fd(self) -> int:

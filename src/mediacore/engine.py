@@ -94,11 +94,13 @@ class Engine:
         self._sessions_total = 0
         self._sessions_failed = 0
         self._open = False
+        self._expiry: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         if self.settings.rtc.port:
             await self._running_loop()  # a port that is taken is told now, not to the first viewer
         self._open = True
+        self._expiry = asyncio.create_task(self._expire_sessions())
         return self
 
     async def __aexit__(
@@ -109,6 +111,9 @@ class Engine:
             if self._adb is not None:
                 rest.push_async_callback(self._adb.close)
             rest.push_async_callback(self.devices.close)
+            if self._expiry is not None:
+                self._expiry.cancel()
+                await asyncio.wait([self._expiry])
             await self.drain(self.settings.rtc.close_timeout_s * 2)
 
     @property
@@ -293,6 +298,14 @@ class Engine:
             return None
         return session
 
+    async def _expire_sessions(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.session_idle_check_s)
+            expired = self._sessions.expire(self.settings.session_idle_s)
+            await _within(
+                2 * self.settings.rtc.close_timeout_s, *(session.close(CloseReason.IDLE) for _, _, session in expired)
+            )
+
     def _session_closed(self, session: Session) -> None:
         self._sessions.remove(session.id)
         if session.stats().connect_ms is None:
@@ -314,7 +327,9 @@ class Engine:
             await self._close_loop()
         if self._loop is None:
             rtc = self.settings.rtc
-            self._loop = MediaLoop(threads=rtc.media_threads, port=rtc.port, last_port=rtc.last_port or 0)
+            self._loop = MediaLoop(
+                threads=rtc.media_threads, port=rtc.port, last_port=rtc.last_port or 0, sessions=self._sessions
+            )
             try:
                 await self._loop.start(addresses)
             except BaseException:

@@ -44,6 +44,12 @@ class DropCause(enum.StrEnum):
     """The picture turned while a finger was down, or the gesture's begin was not let in."""
     DEVICE_FAILED = "device-failed"
     """The device took it and did not carry it out."""
+    OVERFLOW = "overflow"
+    """A newer frame took its place."""
+    DEADLINE = "deadline"
+    """There was no room in time."""
+    POOL_EXHAUSTED = "pool-exhausted"
+    """There was no memory to put a frame in: readers keep too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +318,8 @@ class CloseReason(enum.StrEnum):
     """ICE or DTLS failed."""
     STREAM_ENDED = "stream-ended"
     """The device went away for good, or its stream failed."""
+    IDLE = "idle"
+    """Nothing was heard of it for ``session_idle_s``."""
     DRAIN = "drain"
     """The service shuts down."""
 

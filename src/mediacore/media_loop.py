@@ -28,6 +28,8 @@ from mediacore.errors import LimitError, SetupError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from mediacore.sessions import SessionMap
+
 log = logging.getLogger(__name__)
 
 REMOVE_TIMEOUT_S = 2.0
@@ -101,10 +103,15 @@ class MediaLoop:
         threads: native threads; a rendition and its viewers stay on one.
         port: UDP port of the first thread; 0: any free one.
         last_port: with ``port``, the last one of the range that threads take theirs from; 0: ``port`` alone.
+        sessions: viewers are let in while the session before the ``+`` of their ufrag is in it, and their activity is
+            noted there (``touch``), both without the GIL. None: all viewers are let in.
     """
 
-    def __init__(self, *, threads: int = 1, port: int = 0, last_port: int = 0) -> None:
+    def __init__(
+        self, *, threads: int = 1, port: int = 0, last_port: int = 0, sessions: SessionMap[Any] | None = None
+    ) -> None:
         self._threads = threads
+        self._sessions = sessions
         self._port = port
         self._last_port = last_port
         self._native: _core.MediaLoop | None = None
@@ -145,7 +152,11 @@ class MediaLoop:
             raise RuntimeError("a media loop is started once")
         try:
             self._native = _core.MediaLoop(
-                addresses=_usable(addresses), threads=self._threads, port=self._port, last_port=self._last_port
+                addresses=_usable(addresses),
+                threads=self._threads,
+                port=self._port,
+                last_port=self._last_port,
+                sessions=self._sessions.capsule() if self._sessions is not None else None,
             )
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE and self._port

@@ -21,7 +21,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class ShardStats:
-    """Counts of one shard since the map was made, except ``entries``."""
+    """Counts of one shard since the map got the number of shards that it has, except ``entries``."""
 
     entries: int
     """Ids in it now."""
@@ -31,6 +31,11 @@ class ShardStats:
     """Calls of ``put``, and entries that were removed or expired."""
     contended: int
     """Times its lock was not free at once."""
+
+    @property
+    def load(self) -> int:
+        """Lookups and changes."""
+        return self.lookups + self.changes
 
 
 class SessionMap(_sessions.SessionMap[V]):
@@ -48,12 +53,19 @@ class SessionMap(_sessions.SessionMap[V]):
       native writers wait, at most ``longest_snapshot_us`` so far.
     - ``expire(idle_s) -> [(id, generation, value)]``: removes and returns what was neither put nor touched in the last
       ``idle_s`` seconds of the monotonic clock. ValueError if negative or not a number.
+    - ``reshard(shards)``: another number of shards, while others go on; nothing is lost, generations go on, and the
+      counts of ``stats()`` begin anew. The GIL is held meanwhile, some 0.1 µs per entry. ValueError as for ``shards``.
     - ``len(map)``, ``id in map``.
+    - ``capsule()``: the map for native code of this package, which shares it.
 
     An id that is no str is a TypeError, one that is not valid Unicode (a lone surrogate) a UnicodeEncodeError.
     """
 
     __slots__ = ()
+
+    def hottest(self) -> tuple[int, ShardStats]:
+        """The shard with the most lookups and changes, and its number. One busy id stays in one shard, however many."""
+        return max(enumerate(self.stats()), key=lambda shard: shard[1].load)
 
     def stats(self) -> list[ShardStats]:
         """The counts of every shard, in the order of the shards."""

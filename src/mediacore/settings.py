@@ -196,9 +196,16 @@ class EngineSettings:
     """False: only recordings; adb is never started."""
     max_sessions: int = 256
     """Viewers at one time."""
+    session_idle_s: float = 1800.0
+    """A session is closed after so many seconds without an authentic STUN message from its viewer: a last resort, as a
+    viewer that is silent is closed after ``rtc.silence_timeout_s`` already."""
+    session_idle_check_s: float = 300.0
+    """How often idle sessions are looked for."""
 
     def __post_init__(self) -> None:
         _between("max_sessions", self.max_sessions, 1, 100_000)
+        _between("session_idle_s", self.session_idle_s, 0, 1e9)
+        _between("session_idle_check_s", self.session_idle_check_s, 0.01, 1e9)
 
     def replace(self, **changes: object) -> EngineSettings:
         """A copy with some fields changed."""

@@ -45,8 +45,8 @@ struct Claim {
 };
 
 std::uint64_t drops(const ice::DemuxStats& stats) {
-  return stats.unknown_ufrag + stats.bad_integrity + stats.unknown_transaction + stats.unknown_address +
-         stats.malformed + stats.indications;
+  return stats.unknown_ufrag + stats.unknown_session + stats.bad_integrity + stats.unknown_transaction +
+         stats.unknown_address + stats.malformed + stats.indications;
 }
 
 class Room {

@@ -53,6 +53,11 @@ stun::Address address_of(const Endpoint& endpoint) noexcept {
   return {endpoint.is_ipv4() ? ip.last<4>() : ip, endpoint.port};
 }
 
+// `<session id>+<number of the transport>`
+std::string_view session_of(std::string_view ufrag) noexcept {
+  return ufrag.substr(0, ufrag.find('+'));
+}
+
 struct Hash {
   using is_transparent = void;
   std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>()(text); }
@@ -84,7 +89,8 @@ struct Demultiplexer::State {
   }
 };
 
-Demultiplexer::Demultiplexer() : state_(std::make_unique<State>()) {}
+Demultiplexer::Demultiplexer(const sessions::SessionMap* sessions)
+    : sessions_(sessions), state_(std::make_unique<State>()) {}
 Demultiplexer::~Demultiplexer() = default;
 
 bool Demultiplexer::add(ViewerId viewer, std::string_view ufrag, std::string_view password) {
@@ -237,13 +243,19 @@ Verdict Demultiplexer::from_peer(Bytes payload, const Endpoint& from, const Rela
 Verdict Demultiplexer::take_stun(const stun::Message& message, Verdict verdict, const Relays::Channel* channel,
                                  std::int64_t now_us) {
   switch (message.message_class) {
-    case stun::Class::request: return take_request(message, verdict, channel);
+    case stun::Class::request: return take_request(message, verdict, channel, now_us);
     case stun::Class::indication: ++stats_.indications; return {};
     default: return take_response(message, verdict, now_us);
   }
 }
 
-Verdict Demultiplexer::take_request(const stun::Message& message, Verdict verdict, const Relays::Channel* channel) {
+void Demultiplexer::touch_session(const Viewer& viewer, std::int64_t now_us) const {
+  constexpr std::int64_t kNanoseconds = 1000;
+  if (sessions_ != nullptr) static_cast<void>(sessions_->touch(session_of(viewer.ufrag), now_us * kNanoseconds));
+}
+
+Verdict Demultiplexer::take_request(const stun::Message& message, Verdict verdict, const Relays::Channel* channel,
+                                    std::int64_t now_us) {
   if (message.method != stun::kBinding) {
     ++stats_.malformed;
     return {};
@@ -258,10 +270,17 @@ Verdict Demultiplexer::take_request(const stun::Message& message, Verdict verdic
     return {};
   }
   Viewer& viewer = *named->second;
+  const bool is_known = sessions_ == nullptr || state_->addresses.owner(verdict.from) == viewer.id ||
+                        sessions_->get(session_of(viewer.ufrag)).has_value();
+  if (!is_known) {
+    ++stats_.unknown_session;
+    return {};
+  }
   if (!stun::verify(verdict.payload, message, viewer.password)) {
     ++stats_.bad_integrity;
     return {};
   }
+  touch_session(viewer, now_us);
   const bool is_ours_to_answer = message.controlling && !message.controlled && !message.has_unknown;
   const auto change =
       state_->addresses.heard_request(viewer.id, verdict.from, message.use_candidate && is_ours_to_answer);
@@ -304,6 +323,7 @@ Verdict Demultiplexer::take_response(const stun::Message& message, Verdict verdi
     verdict.authenticated = true;
     verdict.moved = change.moved;
     verdict.displaced = change.displaced;
+    if (const Viewer* const viewer = state_->find(verdict.viewer)) touch_session(*viewer, now_us);
   }
   return verdict;
 }

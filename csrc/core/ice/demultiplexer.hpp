@@ -4,6 +4,10 @@
 //   MESSAGE-INTEGRITY is right; a response to the viewer that sent the transaction, and only if it comes from where the
 //   request went (RFC 8445 7.2.5.2.1: else a viewer could name somebody else's address as its own); everything else to the
 //   viewer that an authenticated STUN message came from that address for. Nothing else is let in: not forged, not unknown.
+// Sessions: with a session map, the ufrag is `<session id>+<number>`, and a request from an address that is not its viewer's
+//   yet is let in only while the map knows the session; every authentic STUN message touches it, so that it does not expire.
+//   The map is the one that Python looks into, and asked without the GIL; it is asked for existence only. The credentials
+//   and addresses stay here, with their one owner: they change with a viewer's transport, not with the session.
 // Nomination: see address_book.hpp. Relays, and the sockets they need: see relays.hpp.
 // Binding requests of known viewers are answered here, so that the browser's view of the connection does not depend
 //   on Python; they are handed up all the same while `handing_up` says so (aioice must see checks until it has nominated).
@@ -31,6 +35,7 @@
 #include "core/ice/relays.hpp"
 #include "core/ice/transactions.hpp"
 #include "core/ice/viewer_id.hpp"
+#include "core/sessions/session_map.hpp"
 #include "core/stun/message.hpp"
 
 namespace mediacore::ice {
@@ -58,6 +63,7 @@ struct Verdict {
 struct DemuxStats {
   std::uint64_t datagrams = 0;  // all
   std::uint64_t unknown_ufrag = 0;
+  std::uint64_t unknown_session = 0;  // the ufrag's viewer is still here, its session is gone
   std::uint64_t bad_integrity = 0;
   std::uint64_t unknown_transaction = 0;  // or an answer from another address than the one that was asked
   std::uint64_t unknown_address = 0;
@@ -68,7 +74,8 @@ struct DemuxStats {
 
 class Demultiplexer {
  public:
-  Demultiplexer();
+  // `sessions`, if there are any, outlive it.
+  explicit Demultiplexer(const sessions::SessionMap* sessions = nullptr);
   ~Demultiplexer();
   Demultiplexer(const Demultiplexer&) = delete;
   Demultiplexer& operator=(const Demultiplexer&) = delete;
@@ -113,10 +120,14 @@ class Demultiplexer {
   Verdict from_peer(std::span<std::uint8_t> payload, const Endpoint& from, const Relays::Channel* channel,
                     std::int64_t now_us);
   Verdict take_stun(const stun::Message& message, Verdict verdict, const Relays::Channel* channel, std::int64_t now_us);
-  Verdict take_request(const stun::Message& message, Verdict verdict, const Relays::Channel* channel);
+  Verdict take_request(const stun::Message& message, Verdict verdict, const Relays::Channel* channel,
+                       std::int64_t now_us);
   Verdict take_response(const stun::Message& message, Verdict verdict, std::int64_t now_us);
   bool answer(const stun::Message& request, const Viewer& viewer, const Endpoint& mapped, Verdict& verdict);
 
+  void touch_session(const Viewer& viewer, std::int64_t now_us) const;
+
+  const sessions::SessionMap* sessions_;
   std::unique_ptr<State> state_;
   DemuxStats stats_;
 };

@@ -8,19 +8,28 @@
 // - `snapshot` shows one instant of the whole map: it holds the locks of all shards, taken in index order, in shared mode.
 //   Lookups and touches go on meanwhile, writers wait. A writer holds one lock only, so there is no cycle to wait in.
 // - `expire` and `touch` of one id exclude each other: what was touched in time is not removed.
+// - `reshard` moves the entries into another number of shards while others read and write: nothing is lost, every call finds
+//   the whole map, before or after it, and a snapshot too. It allocates before it moves: it happens, or throws and nothing
+//   has changed. Meanwhile everybody waits who has to do with the map: some 0.1 µs an entry.
 // Not guaranteed: any order of the entries; `size` while others write is a number that was true a moment ago.
 //
 // Lock: one std::shared_mutex per shard. A spinning lock is a few ns cheaper, but whoever waits for a holder that the
 // scheduler has put aside burns its time slice, on few cores the holder's own; and glibc's lock prefers readers,
 // which is what keeps lookups going while a writer waits for a snapshot to end.
+// Shards: a layout for each number that was ever used, at most 13 of them, kept as long as the map. So whoever has just
+// looked at the old one may still lock a shard of it; the lock tells whether it is still the map's, and no memory has to be
+// given back under readers' hands.
 // Hash: computed once per call; its high bits choose the shard, all of it the bucket, and it is kept beside each id.
 // It has no secret seed: ids must come from the service itself, strangers may only look up.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -63,6 +72,7 @@ class Listing {
   void add(std::string_view id, Entry entry);
 
   [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
+  [[nodiscard]] std::size_t id_bytes() const { return ids_.size(); }
   [[nodiscard]] std::string_view id(const Row& row) const {
     return std::string_view(ids_).substr(row.id_begin, row.id_size);
   }
@@ -72,7 +82,7 @@ class Listing {
   std::vector<Row> rows_;
 };
 
-// Counts of one shard since the map was made, except `entries`.
+// Counts of one shard since the map got the number of shards that it has, except `entries`.
 struct ShardStats {
   std::size_t entries;      // ids in it now
   std::uint64_t lookups;    // get, touch and contains
@@ -110,20 +120,34 @@ class SessionMap {
   void expire(std::int64_t now_ns, std::int64_t idle_ns, Listing& removed);
 
   [[nodiscard]] std::size_t size() const { return size_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::size_t shards() const { return shard_count_; }
+  [[nodiscard]] std::size_t shards() const;
 
-  // `shard` is below shards().
-  [[nodiscard]] ShardStats stats(std::size_t shard) const;
+  // One for each shard, read one after the other.
+  [[nodiscard]] std::vector<ShardStats> stats() const;
+
+  // `shards` must be valid. The counts of stats() begin anew; nothing happens if there are as many already.
+  void reshard(std::size_t shards);
 
  private:
   struct Probe;
   struct Shard;
+  struct Layout;
+  template <class Lock>
+  struct Held;
 
-  [[nodiscard]] Shard& shard_of(std::size_t hash) const;
+  // The shard of this hash, locked; of the map's present layout for as long as it is.
+  template <class Lock>
+  Held<Lock> hold(std::size_t hash) const;
+  Layout& layout(std::size_t shards);
+  // False: this is the map's layout no more.
+  bool expire_shard(const Layout& seen, Shard& shard, std::int64_t latest_ns, Listing& removed);
 
-  std::size_t shard_count_;
-  int shard_shift_;
-  std::unique_ptr<Shard[]> shards_;
+  // By the logarithm of the number of shards; made when first used, one at a time, and kept.
+  static constexpr std::size_t kLayouts = std::bit_width(kMaxShards);
+  std::array<std::unique_ptr<Layout>, kLayouts> layouts_;
+  std::mutex resharding_;
+  // Changed while all shards of the one before are locked. Release and acquire: who sees it sees what was moved into it.
+  std::atomic<Layout*> layout_;
   // Plain counts: nothing else is published through them, so relaxed is enough.
   std::atomic<std::size_t> size_{0};
   std::atomic<Generation> last_generation_{0};

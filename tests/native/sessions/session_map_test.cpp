@@ -149,9 +149,11 @@ TEST(SessionMap, SpreadsNumberedIdsOverTheShards) {
   for (int number = 0; number < 32'000; ++number) {
     map.put("session-" + std::to_string(number), 0, 0);
   }
-  for (std::size_t shard = 0; shard < map.shards(); ++shard) {
+  const std::vector<ShardStats> stats = map.stats();
+  ASSERT_EQ(stats.size(), 32U);
+  for (const ShardStats& shard : stats) {
     // Mean 1000, standard deviation 31: six of them.
-    EXPECT_NEAR(static_cast<double>(map.stats(shard).entries), 1000, 190) << shard;
+    EXPECT_NEAR(static_cast<double>(shard.entries), 1000, 190);
   }
 }
 
@@ -164,7 +166,7 @@ TEST(SessionMap, CountsByShard) {
   map.touch("a", 1);
   map.remove("a");
   map.remove("a");
-  const ShardStats stats = map.stats(0);
+  const ShardStats stats = map.stats().at(0);
   EXPECT_EQ(stats.entries, 0U);
   EXPECT_EQ(stats.lookups, 3U);
   EXPECT_EQ(stats.changes, 3U);
@@ -187,6 +189,7 @@ TEST_P(AgainstAModel, AnswersTheSame) {
   for (std::int64_t now = 1; now < 20'000; ++now) {
     const std::string id = std::to_string(random() % 200);
     const auto known = model.find(id);
+    if (random() % 500 == 0) map.reshard(std::size_t{1} << random() % 6);
     switch (random() % 8) {
       case 0:
       case 1: {
@@ -314,6 +317,82 @@ TEST(SessionMapThreads, KeepEachOthersEntriesApart) {
   threads.clear();  // joins
   EXPECT_EQ(wrong.load(), 0);
   EXPECT_EQ(map.size(), 0U);
+}
+
+// (At most 32 shards in these tests: ThreadSanitizer follows 64 locks of a thread.)
+// Writers, readers and snapshots go on while the number of shards changes all the time: nothing is lost or seen twice, the
+// pairs of `SnapshotShowsOneInstant` hold, and no generation comes again.
+TEST(SessionMapThreads, ReshardingLosesNothing) {
+  constexpr Handle kPairs = 40;
+  SessionMap map(8);
+  const auto name = [](char side, Handle pair) { return std::string(1, side) + std::to_string(pair); };
+  for (Handle pair = 0; pair < kPairs; ++pair) {
+    map.put(name('a', pair), 0, 0);
+    map.put(name('b', pair), 0, 0);
+  }
+  std::atomic<int> wrong{0};
+  std::jthread writer([&](const std::stop_token& stop) {
+    Generation last = 0;
+    for (Handle step = 1; !stop.stop_requested(); ++step) {
+      for (Handle pair = 0; pair < kPairs; ++pair) {
+        for (const char side : {'a', 'b'}) {
+          const PutResult put = map.put(name(side, pair), step, 0);
+          wrong += put.replaced == step - 1 && put.generation > last ? 0 : 1;
+          last = put.generation;
+        }
+      }
+    }
+  });
+  std::jthread reader([&](const std::stop_token& stop) {
+    Listing removed;
+    for (Handle pair = 0; !stop.stop_requested(); pair = (pair + 1) % kPairs) {
+      wrong += map.get(name('a', pair)) && map.touch(name('b', pair), 1) ? 0 : 1;
+      const std::string passing = "passing" + std::to_string(pair);
+      map.put(passing, 0, -1);
+      map.expire(0, 1, removed);
+      wrong += removed.rows().size() == 1 ? 0 : 1;
+    }
+  });
+  std::jthread resharder([&](const std::stop_token& stop) {
+    for (std::size_t turn = 0; !stop.stop_requested(); ++turn) map.reshard(std::size_t{1} << turn * 5 % 6);
+  });
+  for (int round = 0; round < 500; ++round) {
+    const Rows rows = snapshot_of(map);
+    ASSERT_TRUE(SessionMap::valid_shards(map.stats().size()));
+    for (Handle pair = 0; pair < kPairs; ++pair) {
+      ASSERT_EQ(rows.count(name('a', pair)) + rows.count(name('b', pair)), 2U);
+      const Handle first = rows.at(name('a', pair)).first;
+      const Handle second = rows.at(name('b', pair)).first;
+      ASSERT_TRUE(first == second || first == second + 1) << "pair " << pair << ": " << first << ", " << second;
+    }
+  }
+  for (std::jthread* thread : {&writer, &reader, &resharder}) {
+    thread->request_stop();
+    thread->join();
+  }
+  EXPECT_EQ(wrong.load(), 0);
+  EXPECT_EQ(map.size(), 2U * kPairs);
+}
+
+TEST(SessionMap, ReshardingKeepsEntriesTimesAndGenerations) {
+  SessionMap map(1);
+  for (Handle number = 0; number < 500; ++number) {
+    map.put(std::to_string(number), number, static_cast<std::int64_t>(number));
+  }
+  const Rows before = snapshot_of(map);
+  for (const std::size_t shards : {4UL, 32UL, 2UL, 4UL, 1UL}) {
+    map.reshard(shards);
+    EXPECT_EQ(map.shards(), shards);
+    EXPECT_EQ(map.stats().size(), shards);
+    EXPECT_EQ(snapshot_of(map), before);
+    EXPECT_EQ(map.get("77")->handle, 77U);
+  }
+  EXPECT_EQ(map.put("new", 1, 999).generation, 501U);
+  Listing removed;
+  map.expire(250, 0, removed);
+  EXPECT_EQ(removed.rows().size(), 251U);
+  map.reshard(1);
+  EXPECT_EQ(map.size(), 250U) << "the same number: nothing happens";
 }
 
 // A keeper touches its id all the time, sometimes with a time that is already old: expiry never takes it, and always all
