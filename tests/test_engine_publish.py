@@ -9,7 +9,7 @@ import pytest
 from mediacore import Engine, EngineSettings
 from mediacore import engine as engine_module
 from mediacore.errors import CaptureError, DeviceNotFoundError, NoLocalAddressError, SetupError, UnsupportedError
-from mediacore.media import DeviceState, Packet
+from mediacore.media import DeviceState, Grants, Packet
 
 NOTHING = EngineSettings(use_adb=False)
 
@@ -134,3 +134,14 @@ async def test_a_machine_without_addresses_captures_and_says_why_nobody_can_watc
         await asyncio.wait_for(anext(tap), 5)
         with pytest.raises(NoLocalAddressError, match="no network address was up"):
             await engine.connect("publish:mine", "v=0")
+
+
+@pytest.mark.parametrize(("grants", "heard"), [(Grants.ALL, True), (Grants.VIEW | Grants.CONTROL, False)])
+async def test_sound_is_answered_to_who_may_hear_it(grants: Grants, heard: bool) -> None:
+    path = Path(__file__).parent / "rtc/data/chromium-156-audio-video-data.sdp"
+    offer = await asyncio.to_thread(path.read_text)
+    async with Engine(NOTHING) as engine, engine.publish("mine", audio=True):
+        session = await engine.connect("publish:mine", offer, grants=grants)
+        (audio,) = [line for line in session.answer.splitlines() if line.startswith("m=audio")]
+        assert (audio.split()[1] != "0") is heard
+        await session.close()

@@ -28,7 +28,7 @@ LAYERS = (
     {"capture", "rtc"},
     {"control", "adb"},
     {"media_loop"},
-    {"media", "settings", "h264", "rtp", "sessions"},
+    {"media", "settings", "h264", "rtp", "sessions", "drop_log"},
     {"errors", "_core", "_sessions"},
 )
 RANK = {unit: rank for rank, units in enumerate(LAYERS) for unit in units}

@@ -53,6 +53,9 @@ class Native:
         self.events += events
         os.eventfd_write(self.event_fd, 1)
 
+    def loop_figures(self) -> dict[str, int]:
+        return {}
+
     def take_events(self) -> list[tuple[Any, ...]]:
         os.eventfd_read(self.event_fd)
         events, self.events = self.events, []

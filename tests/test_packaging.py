@@ -63,7 +63,7 @@ def test_stubs_name_what_the_compiled_module_has(name: str) -> None:
         if not isinstance(node, ast.ClassDef) or key.startswith("_"):
             continue
         members = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-        members.discard("__buffer__")  # the buffer protocol: Python has a name for it from 3.12 on
+        members.discard("__buffer__")  # types have that name from Python 3.12 on (PEP 688), and the protocol before
         assert [member for member in members if not hasattr(getattr(compiled, key), member)] == []
 
 

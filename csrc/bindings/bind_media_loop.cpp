@@ -112,15 +112,22 @@ py::list events_of(MediaLoop& loop) {
   return events;
 }
 
+// Reckoning with times of both signs stays within 64 bits.
+std::int64_t time_of(std::int64_t us, const char* name) {
+  constexpr std::int64_t kMostUs = std::int64_t{1} << 60;
+  if (us < -kMostUs || us > kMostUs) throw py::value_error(std::string(name) + " is out of range");
+  return us;
+}
+
 bool push(MediaLoop& loop, Id rendition, py::handle data, std::int64_t pts_us, bool is_key, std::int64_t due_us,
           std::int64_t received_us) {
   const BytesLike bytes(data);
   Unit unit;
   unit.data.assign(bytes.view().begin(), bytes.view().end());
-  unit.pts_us = pts_us;
+  unit.pts_us = time_of(pts_us, "pts_us");
   unit.is_key = is_key;
-  unit.received_us = received_us;
-  return loop.push(rendition, std::move(unit), due_us);
+  unit.received_us = time_of(received_us, "received_us");
+  return loop.push(rendition, std::move(unit), time_of(due_us, "due_us"));
 }
 
 py::list packets_of(MediaLoop& loop, Id tap, std::size_t max_count) {

@@ -68,9 +68,11 @@ void add_egress(py::dict& dict, const egress::EgressStats& stats) {
   dict["transport_feedbacks"] = stats.transport_feedbacks;
   dict["rtcp_forged"] = stats.rtcp_forged;
   dict["rtcp_malformed"] = stats.rtcp_malformed;
+  dict["rtcp_limited"] = stats.rtcp_limited;
   dict["dropped_before_key"] = stats.dropped_before_key;
   dict["dropped_slow"] = stats.dropped_slow;
   dict["dropped_audio"] = stats.dropped_audio;
+  dict["dropped_too_large"] = stats.dropped_too_large;
   dict["rtt_us"] = stats.rtt_us;
   dict["loss"] = stats.loss;
   dict["remb_bps"] = stats.remb_bps;
@@ -133,6 +135,8 @@ py::dict to_dict(const MediaLoop::Figures& figures) {
   dict["datagrams_in"] = figures.threads.datagrams_in;
   dict["rtp_in"] = figures.threads.rtp_in;
   dict["no_keys"] = figures.threads.no_keys;
+  dict["rtcp_refused"] = figures.threads.rtcp_refused;
+  dict["rtcp_limited"] = figures.threads.rtcp_limited;
   dict["faults"] = figures.threads.faults;
   add_demux(dict, figures.threads.demux);
   add_send(dict, figures.threads.send);

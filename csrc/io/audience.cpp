@@ -222,6 +222,10 @@ void Audience::update_destination(Viewer& viewer, Wake& wake) {
 
 // What comes from a bound channel comes from the peer.
 void Audience::hand_up(Viewer& viewer, const ice::Verdict& verdict, const UdpPort::Datagram& datagram, Wake& wake) {
+  if (!viewer.may_go_up(wake.now.us)) {
+    wake.events.drop_datagram(*viewer.shared());
+    return;
+  }
   DatagramUp event{.viewer = viewer.id(), .from = datagram.from, .data = {}, .shared = viewer.shared()};
   std::span<const std::uint8_t> data = datagram.data;
   const auto channel = std::ranges::find(viewer.channels, verdict.from, &Viewer::Channel::server);
@@ -247,6 +251,8 @@ void Audience::take_rtcp(Viewer& viewer, const ice::Verdict& verdict, const UdpP
   }
   const egress::Received received = viewer.receive(verdict.payload, datagram.arrived_us, wake.now);
   viewer.publish();  // who hears of what it led to finds it counted
+  if (!received.authenticated) ++figures_.rtcp_refused;
+  if (received.limited) ++figures_.rtcp_limited;
   if (received.retransmits) wake.poll_later(viewer);
   if (received.bye) wake.events.post(ViewerBye{viewer.id()});
   Rendition* const video = rendition(viewer.video);

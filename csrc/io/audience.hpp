@@ -41,6 +41,8 @@ class Audience {
     std::uint64_t datagrams_in = 0;
     std::uint64_t rtp_in = 0;
     std::uint64_t no_keys = 0;
+    std::uint64_t rtcp_refused = 0;
+    std::uint64_t rtcp_limited = 0;
     std::uint64_t faults = 0;
   };
 

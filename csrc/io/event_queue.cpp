@@ -21,6 +21,7 @@ struct KeyOf {
   Key operator()(const SourceDamaged& event) const noexcept { return {event.source, 1}; }
   Key operator()(const DestinationMoved& event) const noexcept { return {event.viewer, 1}; }
   Key operator()(const ViewerSilent& event) const noexcept { return {event.viewer, 1}; }
+  Key operator()(const ViewerBye& event) const noexcept { return {event.viewer, 1}; }
   Key operator()(const TapReady& event) const noexcept { return {event.tap, 1}; }
   template <class Other>
   Key operator()(const Other&) const noexcept {
@@ -69,8 +70,7 @@ bool EventQueue::post_datagram(DatagramUp datagram) {
   ViewerShared& viewer = *datagram.shared;
   const std::scoped_lock lock(mutex_);
   if (datagrams_ >= kDatagrams || viewer.datagrams_queued.load(std::memory_order_relaxed) >= kDatagramsPerViewer) {
-    viewer.quota_drops.fetch_add(1, std::memory_order_relaxed);
-    ++quota_drops_;
+    count_drop(viewer);
     return false;
   }
   append(std::move(datagram));
@@ -78,6 +78,16 @@ bool EventQueue::post_datagram(DatagramUp datagram) {
   viewer.datagrams_queued.fetch_add(1, std::memory_order_relaxed);
   viewer.datagrams_up.fetch_add(1, std::memory_order_relaxed);
   return true;
+}
+
+void EventQueue::count_drop(ViewerShared& viewer) noexcept {
+  viewer.quota_drops.fetch_add(1, std::memory_order_relaxed);
+  ++quota_drops_;
+}
+
+void EventQueue::drop_datagram(ViewerShared& viewer) {
+  const std::scoped_lock lock(mutex_);
+  count_drop(viewer);
 }
 
 std::vector<Event> EventQueue::take() {

@@ -2,7 +2,7 @@
 // empty.
 //
 // Policy: no state event is lost. What can repeat (a key frame is wanted, a source is damaged, a destination moved, a
-//   viewer is silent, a tap is ready) is in the queue once per object, with its newest values; of descriptions of one
+//   viewer is silent or says BYE, a tap is ready) is in the queue once per object, with its newest values; of descriptions of one
 //   rendition at most kDescriptions, the newest overwriting the last. So the queue is bounded by what exists. Of
 //   datagrams there are kDatagramsPerViewer and kDatagrams; more is dropped and counted.
 // Wake-up: the descriptor is written when the queue was empty; the reader reads it first and takes then, so no event is
@@ -40,6 +40,8 @@ class EventQueue {
   void post(Event event);
   // False: dropped, and counted for the viewer.
   bool post_datagram(DatagramUp datagram);
+  // Counts one that was not posted, for its viewer.
+  void drop_datagram(ViewerShared& viewer);
   std::vector<Event> take();
   Figures figures() const;
   void close() noexcept { signal_.close(); }
@@ -52,6 +54,7 @@ class EventQueue {
   };
 
   void append(Event event);
+  void count_drop(ViewerShared& viewer) noexcept;
 
   Descriptor signal_;
   mutable std::mutex mutex_;

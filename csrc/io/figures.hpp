@@ -110,9 +110,11 @@ struct ThreadFigures {
   std::uint64_t wake_ups = 0;
   std::uint64_t commands = 0;
   std::uint64_t datagrams_in = 0;
-  std::uint64_t faults = 0;   // an object was ended, or a unit lost, because of an exception
-  std::uint64_t rtp_in = 0;   // nobody sends us media: dropped
-  std::uint64_t no_keys = 0;  // SRTCP before the keys: dropped
+  std::uint64_t faults = 0;        // an object was ended, or a unit lost, because of an exception
+  std::uint64_t rtp_in = 0;        // nobody sends us media: dropped
+  std::uint64_t no_keys = 0;       // SRTCP before the keys: dropped
+  std::uint64_t rtcp_refused = 0;  // of all viewers: forged, repeated or malformed
+  std::uint64_t rtcp_limited = 0;  // of all viewers: more than is read
   ice::DemuxStats demux;
   SendStats send;
 };
@@ -124,6 +126,8 @@ inline ThreadFigures& operator+=(ThreadFigures& sum, const ThreadFigures& one) n
   sum.faults += one.faults;
   sum.rtp_in += one.rtp_in;
   sum.no_keys += one.no_keys;
+  sum.rtcp_refused += one.rtcp_refused;
+  sum.rtcp_limited += one.rtcp_limited;
   sum.demux.datagrams += one.demux.datagrams;
   sum.demux.unknown_ufrag += one.demux.unknown_ufrag;
   sum.demux.bad_integrity += one.demux.bad_integrity;

@@ -129,6 +129,8 @@ void LoopThread::publish() noexcept {
   figures.datagrams_in = audience.datagrams_in;
   figures.rtp_in = audience.rtp_in;
   figures.no_keys = audience.no_keys;
+  figures.rtcp_refused = audience.rtcp_refused;
+  figures.rtcp_limited = audience.rtcp_limited;
   figures.faults += audience.faults + intake_.faults();
   figures.demux = audience_.demux_stats();
   figures.send = audience_.send_stats();

@@ -11,9 +11,9 @@ namespace mediacore::io {
 // One port number for all addresses; a number that is taken on one of them is not used.
 std::vector<UdpPort> MediaLoop::open_ports(const Settings& settings, std::uint16_t& next_port) {
   const std::uint16_t last_port = std::max(settings.port, settings.last_port);
-  std::error_code error;
-  std::string where;
-  do {
+  std::error_code error = std::make_error_code(std::errc::address_in_use);
+  std::string where = "the ports up to " + std::to_string(last_port);
+  while (settings.port == 0 || (next_port != 0 && next_port <= last_port)) {
     std::vector<UdpPort> ports;
     error.clear();
     for (const std::string& address : settings.addresses) {
@@ -26,7 +26,8 @@ std::vector<UdpPort> MediaLoop::open_ports(const Settings& settings, std::uint16
     }
     if (settings.port != 0) ++next_port;
     if (!error) return ports;
-  } while (settings.port != 0 && next_port <= last_port && next_port != 0 && error == std::errc::address_in_use);
+    if (settings.port == 0 || error != std::errc::address_in_use) break;
+  }
   throw std::system_error(error, where);
 }
 

@@ -11,6 +11,12 @@ bool Tap::tell() noexcept {
   return std::exchange(armed_, false);
 }
 
+bool Tap::wish() noexcept {
+  if (!wishes_ || !lives_) return false;
+  wishes_ = lives_ = false;
+  return true;
+}
+
 Tap::Pushed Tap::replay(std::span<const CachedUnit> units) {
   const std::scoped_lock lock(mutex_);
   if (units.empty()) return {};
@@ -24,17 +30,17 @@ Tap::Pushed Tap::replay(std::span<const CachedUnit> units) {
 Tap::Pushed Tap::push(const UnitRef& unit) {
   const std::scoped_lock lock(mutex_);
   ++figures_.pushed;
-  if (unit->is_key) waits_for_key_ = false;
+  if (unit->is_key) waits_for_key_ = wishes_ = false;
   if (waits_for_key_) {
     ++figures_.dropped_before_key;
-    return {};
+    return {.wants_key_frame = wish()};
   }
   bool dropped_all = false;
   while (units_.size() - replayed_ >= capacity_ && !dropped_all) dropped_all = !drop_oldest_group();
   if (dropped_all && !unit->is_key) {
     ++figures_.dropped_slow;
-    waits_for_key_ = true;
-    return {.wants_key_frame = true};
+    waits_for_key_ = wishes_ = true;
+    return {.wants_key_frame = wish()};
   }
   units_.push_back(unit);
   return {.tell = tell()};
@@ -53,6 +59,7 @@ bool Tap::drop_oldest_group() {
 std::vector<UnitRef> Tap::take(std::size_t max_count) {
   std::vector<UnitRef> taken;
   const std::scoped_lock lock(mutex_);
+  lives_ = true;
   const std::size_t count = std::min(std::max<std::size_t>(max_count, 1), units_.size());
   taken.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {

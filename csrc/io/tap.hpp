@@ -4,6 +4,8 @@
 //   all goes, the new unit too unless it is a key frame, and then what follows up to the next key frame. Cached units
 //   that it begins with do not count. Everything dropped is counted:
 //   pushed = delivered + queued + dropped_slow + dropped_before_key.
+// Key frames: one is wanted when all was dropped, but only of a consumer that has taken something since the last such wish:
+//   one that never takes would have the device make key frames for nobody.
 // Wake-up: `push` says that the consumer is to be told once after each `take` that found nothing.
 // Threads: any. The lock is held for the time of a push, or of moving the references of one take.
 #pragma once
@@ -32,7 +34,7 @@ class Tap {
  public:
   struct Pushed {
     bool tell = false;             // there is something to take, and the consumer waits for that
-    bool wants_key_frame = false;  // everything was dropped
+    bool wants_key_frame = false;  // everything was dropped, and the consumer lives
   };
 
   // A capacity of 0 is taken as 1.
@@ -49,13 +51,16 @@ class Tap {
  private:
   bool drop_oldest_group();
   bool tell() noexcept;
+  bool wish() noexcept;
 
   const std::size_t capacity_;
   mutable std::mutex mutex_;
   std::deque<UnitRef> units_;
   std::size_t replayed_ = 0;  // at the front of units_
   bool waits_for_key_ = true;
-  bool armed_ = true;  // the consumer waits to be told
+  bool armed_ = true;    // the consumer waits to be told
+  bool wishes_ = false;  // everything was dropped, and nobody knows
+  bool lives_ = true;    // something was taken since the last wish
   TapFigures figures_;
 };
 

@@ -22,6 +22,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mediacore import _core
+from mediacore.drop_log import INTERVAL_S, DropLog
 from mediacore.errors import LimitError, SetupError
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ class MediaLoop:
         self._native: _core.MediaLoop | None = None
         self._started = False
         self._asyncio: asyncio.AbstractEventLoop | None = None
+        self._drop_log = DropLog()
+        self._next_line: asyncio.TimerHandle | None = None
         self._tokens = itertools.count(1)
         self._removals: dict[int, asyncio.Future[str | None]] = {}
         self._renditions: dict[int, RenditionSink] = {}
@@ -152,6 +155,7 @@ class MediaLoop:
         self.addresses = tuple(addresses)
         self._asyncio = asyncio.get_running_loop()
         self._asyncio.add_reader(self._native.event_fd, self._readable)
+        self._next_line = self._asyncio.call_later(INTERVAL_S, self._tell_drops)
 
     async def close(self) -> None:
         """End the threads and close everything; no sink hears anything more. May be repeated."""
@@ -159,6 +163,8 @@ class MediaLoop:
         if native is None:
             return
         assert self._asyncio is not None
+        assert self._next_line is not None
+        self._next_line.cancel()
         self._asyncio.remove_reader(native.event_fd)
         for done in self._removals.values():
             if not done.done():
@@ -311,6 +317,12 @@ class MediaLoop:
             case (_, id, *rest):
                 if (viewer := self._viewers.get(id)) is not None:
                     _tell_viewer(viewer, event[0], rest)
+
+    def _tell_drops(self) -> None:
+        assert self._asyncio is not None
+        self._next_line = self._asyncio.call_later(INTERVAL_S, self._tell_drops)
+        if (news := self._drop_log.news(self.native.loop_figures())) is not None:
+            log.warning("the media loop has dropped within the last second: %s", news)
 
     # ------------------------------------------------------------------------------------ removal
 

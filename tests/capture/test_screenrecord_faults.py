@@ -329,3 +329,19 @@ async def test_a_run_that_takes_over_when_it_was_just_given_up_is_replaced(pictu
         while (await sink.take()).epoch != 3:
             pass
         assert not sink.error.done()
+
+
+async def test_a_unit_that_was_cut_asks_for_a_key_frame(picture: bytes) -> None:
+    """A pause in the middle of a unit was taken for its end; only a key frame heals that."""
+    async with captured() as (adb, source, sink):
+        _, first = await adb.run()
+        first.send(picture)
+        await sink.take()
+        first.send(picture[:-20])
+        await sink.take()  # flushed after the pause, though it is not whole
+        first.send(picture[-20:] + picture)
+        _, second = await adb.run()
+        second.send(picture)
+        while (await sink.take()).epoch != 2:
+            pass
+        assert source.stats().wrong_flushes == 1

@@ -23,6 +23,7 @@ struct EgressStats {
   std::uint64_t transport_feedbacks = 0;
   std::uint64_t rtcp_forged = 0;  // refused by SRTCP
   std::uint64_t rtcp_malformed = 0;
+  std::uint64_t rtcp_limited = 0;        // authentic, but too many: not read
   std::uint64_t dropped_before_key = 0;  // frames
   std::uint64_t dropped_slow = 0;        // frames
   std::uint64_t dropped_too_large = 0;   // frames and audio: a payload is larger than a datagram

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "core/egress/allowance.hpp"
 #include "core/egress/feedback.hpp"
 #include "core/egress/frame_queue.hpp"
 #include "core/egress/history.hpp"
@@ -23,6 +24,8 @@ constexpr std::size_t kOsnBytes = 2;    // RFC 4588 4: the original sequence num
 constexpr std::size_t kMostAudio = 64;  // packets of 20 ms: more than a second is not worth hearing
 constexpr std::int64_t kCaptureTimeIntervalUs = 1'000'000;
 constexpr std::int64_t kReplayStepUs = 1'000;  // between the frames of a replay: shown at once, in order
+// Datagrams: browsers send some ten, and one more with each frame that has lost packets. Their entries cost time.
+constexpr std::uint32_t kMostRtcpPerSecond = 1000;
 constexpr std::int64_t kStuckPauseUs = 1'000;  // after a packet could not leave
 
 std::uint64_t ntp_units(std::int64_t us) noexcept {
@@ -67,7 +70,7 @@ struct ViewerEgress::State {
     note_queue();
   }
 
-  bool write_audio(Now now, PacketSink& out);
+  bool write_audio(RtpSender& sender, Now now, PacketSink& out);
   bool write_retransmission(Now now, PacketSink& out);
   bool write_video(Now now, PacketSink& out);
   void write_reports(Now now, PacketSink& out);
@@ -97,19 +100,20 @@ struct ViewerEgress::State {
   ReportWriter report_writer;
   srtp::RtcpOpener rtcp_opener;
   FeedbackReader feedback;
+  Allowance rtcp_allowance{kMostRtcpPerSecond};
   std::optional<std::int64_t> last_capture_time_us;
   bool waits_for_key = true;
   bool wishes_key = false;
 };
 
-bool ViewerEgress::State::write_audio(Now now, PacketSink& out) {
+bool ViewerEgress::State::write_audio(RtpSender& sender, Now now, PacketSink& out) {
   WaitingFrame& waiting = audio_queue.front();
   const Bytes payload = waiting.frame->payloads[waiting.next];
   PacketFields fields;
-  if (!pacer.allows(Outlet::wire_bytes(*senders.audio, fields, payload.size()))) return false;
+  if (!pacer.allows(Outlet::wire_bytes(sender, fields, payload.size()))) return false;
   if (!waiting.timestamp) waiting.timestamp = audio_time.stamp(waiting.pts_us, false, now.us);
   fields.timestamp = *waiting.timestamp;
-  if (!outlet.write(*senders.audio, fields, {}, payload, now, out)) return false;
+  if (!outlet.write(sender, fields, {}, payload, now, out)) return false;
   audio_queue.advance();
   return true;
 }
@@ -319,7 +323,9 @@ void ViewerEgress::poll(Now now, PacketSink& out) {
   state.pacer.advance(now.us);
   state.write_reports(now, out);
   bool goes_on = true;
-  while (goes_on && !state.audio_queue.empty()) goes_on = state.write_audio(now, out);
+  if (state.senders.audio) {
+    while (goes_on && !state.audio_queue.empty()) goes_on = state.write_audio(*state.senders.audio, now, out);
+  }
   while (goes_on && !state.retransmissions.empty()) goes_on = state.write_retransmission(now, out);
   while (goes_on && !state.video_queue.empty()) goes_on = state.write_video(now, out);
   state.write_reports(now, out);  // the first one goes after the first packet
@@ -330,7 +336,7 @@ std::optional<std::int64_t> ViewerEgress::deadline_us() const noexcept {
   State& state = *state_;
   if (const auto stuck_us = state.outlet.stuck_us()) return *stuck_us + kStuckPauseUs;
   std::optional<std::size_t> next;
-  if (!state.audio_queue.empty()) {
+  if (state.senders.audio && !state.audio_queue.empty()) {
     const WaitingFrame& waiting = state.audio_queue.front();
     next = Outlet::wire_bytes(*state.senders.audio, {}, waiting.frame->payloads[waiting.next].size());
   } else if (!state.retransmissions.empty()) {
@@ -357,6 +363,11 @@ Received ViewerEgress::receive(std::span<std::uint8_t> datagram, Now now) {
   }
   received.authenticated = true;
   state.stats.heard_us = now.us;
+  if (!state.rtcp_allowance.take(now.us)) {
+    ++state.stats.rtcp_limited;
+    received.limited = true;
+    return received;
+  }
   state.retransmissions.advance(state.pacer.rate_bps(), now.us);
   const Heard heard = state.feedback.read(datagram.first(*size), now, state.stats, [&](std::uint16_t sequence_number) {
     state.asked_again(sequence_number, now.us);

@@ -30,6 +30,7 @@ namespace mediacore::egress {
 // What an RTCP datagram led to.
 struct Received {
   bool authenticated = false;
+  bool limited = false;  // authentic, but more than is read in a second
   bool key_frame_wanted = false;
   bool retransmits = false;  // poll now
   bool bye = false;

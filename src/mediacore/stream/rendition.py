@@ -7,12 +7,15 @@ most one per ``key_frame_interval_s`` reaches the source. If the source cannot g
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from mediacore.media_loop import MediaLoop
+
+log = logging.getLogger(__name__)
 
 
 class Rendition:
@@ -96,5 +99,10 @@ class Rendition:
             return  # one came while we waited, after the last of those who wanted it
         self._last_request_s = loop.time()
         self.key_frame_requests += 1
-        if not await self._request_key_frame() and self.id and self._loop.running:
+        try:
+            asked = await self._request_key_frame()
+        except Exception:  # the top frame of whatever a publisher does
+            log.exception("no key frame could be asked for")
+            asked = False
+        if not asked and self.id and self._loop.running:
             self._loop.native.key_frame_unavailable(self.id)

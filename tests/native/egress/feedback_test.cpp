@@ -94,8 +94,8 @@ TEST_P(FeedbackRoundTrip, IsBelievedIfItCanBe) {
   block.last_sr = static_cast<std::uint32_t>(at(0).ntp >> 16) | 1U;  // the middle 32 bits are 0 here
   block.delay_since_last_sr = each.rested;
   const auto rtt = round_trip_us(block, at(each.passed_us).ntp);
-  ASSERT_EQ(rtt.has_value(), each.expected_us.has_value());
-  if (rtt) {
+  EXPECT_EQ(rtt.has_value(), each.expected_us.has_value());
+  if (rtt && each.expected_us) {
     EXPECT_NEAR(static_cast<double>(*rtt), static_cast<double>(*each.expected_us), 40);
   }
 }

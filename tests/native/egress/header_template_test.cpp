@@ -116,7 +116,7 @@ TEST(HeaderTemplate, IdsAbove14TakeTheTwoByteForm) {
   const rtp::Extensions extensions = extensions_in(packet, all_ids(14));
   EXPECT_EQ(extensions.mid, longest.mid);
   EXPECT_EQ(extensions.transport_sequence_number, 0x9876);
-  EXPECT_EQ(extensions.abs_capture_time->ntp, 0x1122334455667788U);
+  EXPECT_EQ(extensions.abs_capture_time, (rtp::AbsCaptureTime{0x1122334455667788, std::nullopt}));
 }
 
 TEST(HeaderTemplate, AMidThatIsTooLongOrEmptyIsLeftOut) {

@@ -27,7 +27,8 @@ inline srtp::KeyMaterial keys(srtp::Profile profile, std::uint8_t seed) {
   srtp::KeyMaterial made;
   made.profile = profile;
   for (std::size_t i = 0; i < made.key.size(); ++i) made.key[i] = static_cast<std::uint8_t>(seed + i);
-  for (std::size_t i = 0; i < made.salt.size(); ++i) made.salt[i] = static_cast<std::uint8_t>(seed * 3 + i);
+  for (std::size_t i = 0; i < made.salt.size(); ++i)
+    made.salt[i] = static_cast<std::uint8_t>(3 * std::size_t{seed} + i);
   return made;
 }
 

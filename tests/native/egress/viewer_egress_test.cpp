@@ -83,7 +83,7 @@ TEST(Egress, NumbersGoOnOverManyWrapsAndTheReceiverFollows) {
   loop.send(key_frame(0));
   std::uint16_t expected = 100;
   constexpr int kFrames = 3'000;  // of 50 packets: more than two rounds
-  for (int i = 1; i <= kFrames; ++i) {
+  for (std::int64_t i = 1; i <= kFrames; ++i) {
     loop.now_us = i * 1'000;
     loop.send(frame({.pts_us = loop.now_us, .packets = 50, .payload_bytes = 20}));
     for (const Opened& packet : loop.take(kVideo)) ASSERT_EQ(packet.header.sequence_number.value, expected++);
@@ -107,9 +107,8 @@ TEST(Egress, PacketsHaveTheirFields) {
     EXPECT_EQ(packets[i].extensions.transport_sequence_number, i);
     EXPECT_EQ(packets[i].extensions.playout_delay, (rtp::PlayoutDelay{0, 0}));
     EXPECT_EQ(packets[i].extensions.abs_send_time, static_cast<std::uint32_t>(at(5'010'000).ntp >> 14) & 0xffffff);
-    ASSERT_TRUE(packets[i].extensions.abs_capture_time);
-    const auto seconds =
-        static_cast<double>(at(5'010'000).ntp - packets[i].extensions.abs_capture_time->ntp) / 4294967296.0;
+    const std::uint64_t captured = packets[i].extensions.abs_capture_time.value_or(rtp::AbsCaptureTime{}).ntp;
+    const auto seconds = static_cast<double>(at(5'010'000).ntp - captured) / 4294967296.0;
     EXPECT_NEAR(seconds, 0.01, 1e-6) << "10 ms ago";
   }
 }
@@ -118,7 +117,7 @@ TEST(Egress, CaptureTimeStandsInEveryPacketOfOneFrameASecond) {
   Loop loop(config());
   std::vector<std::int64_t> with_time;
   loop.send(key_frame(0, 4));
-  for (int i = 1; i < 100; ++i) {
+  for (std::int64_t i = 1; i < 100; ++i) {
     loop.now_us = i * 33'333;
     loop.send(delta_frame(loop.now_us, 4));
   }
@@ -183,7 +182,8 @@ TEST(Egress, AudioHasItsOwnClockAndComesFirst) {
 TEST(Egress, AudioThatCannotLeaveIsBounded) {
   Loop loop(config());
   loop.sink.room = 0;
-  for (int i = 0; i < 100; ++i) loop.egress.send_audio(frame({.pts_us = i * 20'000, .payload_bytes = 100}), at(0));
+  for (std::int64_t i = 0; i < 100; ++i)
+    loop.egress.send_audio(frame({.pts_us = i * 20'000, .payload_bytes = 100}), at(0));
   EXPECT_EQ(loop.egress.stats().dropped_audio, 36U);
   loop.sink.room = SIZE_MAX;
   loop.now_us = 1'000;

@@ -58,11 +58,12 @@ TEST_P(EgressMemory, SendingTakesNoneAfterWarmUp) {
   ViewerEgress egress(given, at(0));
   FixedSink sink;
   std::vector<FrameRef> frames;
-  for (int i = 0; i < 16; ++i) frames.push_back(frame({.is_key = i == 0, .packets = 4, .payload_bytes = 800}));
+  frames.reserve(16);
+  for (std::int64_t i = 0; i < 16; ++i) frames.push_back(frame({.is_key = i == 0, .packets = 4, .payload_bytes = 800}));
   const FrameRef audio = frame({.payload_bytes = 100});
   std::int64_t now_us = 0;
   const auto send = [&](int count) {
-    for (int i = 0; i < count; ++i) {
+    for (std::int64_t i = 0; i < count; ++i) {
       now_us += 10'000;
       egress.send(frames[static_cast<std::size_t>(i) % frames.size()], at(now_us));
       egress.send_audio(audio, at(now_us));

@@ -45,7 +45,7 @@ TEST(EgressPacing, NoBurstAboveBucketAndRateWhateverIsSent) {
   Loop loop(config());
   loop.report();
   loop.egress.set_rendition_rate(12'000'000);  // 18 Mb/s
-  for (int i = 0; i < 90; ++i) {
+  for (std::int64_t i = 0; i < 90; ++i) {
     loop.now_us = i * 33'333;
     if (i % 30 == 0) {
       loop.egress.send(key_frame(loop.now_us, 150), at(loop.now_us));
@@ -55,6 +55,7 @@ TEST(EgressPacing, NoBurstAboveBucketAndRateWhateverIsSent) {
     loop.egress.send_audio(frame({.pts_us = loop.now_us, .payload_bytes = 160}), at(loop.now_us));
     loop.poll();
     std::vector<std::uint16_t> lost;
+    lost.reserve(40);
     for (int back = 1; back < 40; ++back) lost.push_back(static_cast<std::uint16_t>(100 + i * 9 - back));
     loop.nack(lost);
     loop.run_until(loop.now_us + 33'000);
@@ -70,7 +71,7 @@ TEST(EgressPacing, NoBurstAboveBucketAndRateWhateverIsSent) {
 TEST(EgressPacing, AnOrdinaryFrameLeavesAtOnce) {
   Loop loop(config());
   loop.send(key_frame(0, 25));
-  for (int i = 1; i < 60; ++i) {
+  for (std::int64_t i = 1; i < 60; ++i) {
     loop.now_us = i * 33'333;
     loop.send(delta_frame(loop.now_us, 25));  // 27 kB at 6.5 Mb/s
     EXPECT_EQ(loop.egress.stats().queued_bytes, 0U) << i;
@@ -184,7 +185,8 @@ TEST(EgressPacing, WakeUpsArePerMillisecondNotPerPacket) {
 TEST(EgressReplay, FramesAreShownAtOnce) {
   Loop loop(config());
   std::vector<FrameRef> frames{key_frame(1'000'000, 3)};
-  for (int i = 1; i < 10; ++i) frames.push_back(delta_frame(1'000'000 + i * 40'000));
+  frames.reserve(50);
+  for (std::int64_t i = 1; i < 10; ++i) frames.push_back(delta_frame(1'000'000 + i * 40'000));
   loop.now_us = 5'000'000;
   loop.egress.replay(frames, at(loop.now_us));
   loop.poll();
@@ -204,7 +206,8 @@ TEST(EgressReplay, FramesAreShownAtOnce) {
 TEST(EgressReplay, TimestampsOfAReplayAmidTheStreamGoOnToo) {
   Loop loop(unpaced());
   std::vector<FrameRef> frames{key_frame(0)};
-  for (int i = 1; i < 50; ++i) frames.push_back(delta_frame(i * 33'000));
+  frames.reserve(50);
+  for (std::int64_t i = 1; i < 50; ++i) frames.push_back(delta_frame(i * 33'000));
   for (const FrameRef& each : frames) loop.send(each);
   loop.egress.replay(frames, at(0));
   loop.poll();
@@ -247,7 +250,7 @@ TEST(EgressReplay, BeginsAtAKeyFrame) {
 // Queues frames of 20 packets until the viewer is given up; how much was queued by then, in µs at the pacing rate.
 double give_up(Loop& loop) {
   double most = 0;
-  for (int i = 0; i < 1'000 && !loop.egress.waits_for_key(); ++i) {
+  for (std::int64_t i = 0; i < 1'000 && !loop.egress.waits_for_key(); ++i) {
     const auto queued = static_cast<double>(loop.egress.stats().queued_bytes);
     most = queued * 8e6 / static_cast<double>(loop.egress.stats().pacing_bps);
     loop.egress.send(delta_frame(loop.now_us + i, 20), at(loop.now_us));
@@ -305,7 +308,7 @@ TEST(EgressSlow, AKeyFrameLargerThanTheLimitIsSent) {
   Loop loop(config());
   loop.report();
   loop.send(key_frame(0, 3'000));  // 3 MB at 10 Mb/s: 2.5 s
-  for (int i = 1; i < 60; ++i) {
+  for (std::int64_t i = 1; i < 60; ++i) {
     loop.run_until(i * 33'333);
     loop.send(delta_frame(loop.now_us, 2));
   }
@@ -331,7 +334,7 @@ TEST(EgressSlow, AStreamOfKeyFramesIsBoundedToo) {
   Loop loop(config());
   loop.report();
   std::uint64_t most = 0;
-  for (int i = 0; i < 200; ++i) {
+  for (std::int64_t i = 0; i < 200; ++i) {
     loop.egress.send(key_frame(i * 1'000, 50), at(0));
     most = std::max(most, loop.egress.stats().queued_bytes);
   }

@@ -88,7 +88,7 @@ TEST(EgressRtx, ReachesBack1024PacketsAndASecond) {
   Loop loop(given);
   loop.send(key_frame(0));
   // Slow: 1024 packets are minutes.
-  for (int i = 1; i < 1'200; ++i) {
+  for (std::int64_t i = 1; i < 1'200; ++i) {
     loop.now_us = i * 100'000;
     loop.send(delta_frame(loop.now_us));
   }
@@ -97,7 +97,7 @@ TEST(EgressRtx, ReachesBack1024PacketsAndASecond) {
   // Fast: a second is more than 1024 packets.
   const std::int64_t begin = loop.now_us;
   std::uint16_t number = 1'300;
-  for (int i = 0; i < 1'500; ++i) {
+  for (std::int64_t i = 0; i < 1'500; ++i) {
     loop.now_us = begin + i * 1'000;
     loop.send(delta_frame(loop.now_us, 4));
     number = static_cast<std::uint16_t>(number + 4);
@@ -122,7 +122,7 @@ TEST(EgressRtx, FindsPacketsAcrossAWrap) {
   given.video.first_sequence = 32'767;
   Loop loop(given);
   loop.send(key_frame(0));
-  for (int i = 0; i < 330; ++i) {
+  for (std::int64_t i = 0; i < 330; ++i) {
     loop.now_us += 10'000;
     loop.send(frame({.pts_us = loop.now_us, .packets = 100, .payload_bytes = 20}));
     if (i % 50 == 0) loop.take();
@@ -131,8 +131,10 @@ TEST(EgressRtx, FindsPacketsAcrossAWrap) {
   loop.now_us += 10'000;
   EXPECT_TRUE(loop.nack({65'530, 65'535, 0, 5}).retransmits);
   loop.poll();
+  const auto packets = loop.take(kRtx);
   std::vector<std::uint16_t> repeated;
-  for (const Opened& packet : loop.take(kRtx)) {
+  repeated.reserve(packets.size());
+  for (const Opened& packet : packets) {
     repeated.push_back(static_cast<std::uint16_t>(rtp::load_be<2>(packet.payload.data())));
   }
   EXPECT_EQ(repeated, (std::vector<std::uint16_t>{65'530, 65'535, 0, 5}));
@@ -167,9 +169,10 @@ TEST(EgressRtx, AFloodOfNacksIsBoundedAndCounted) {
   loop.sink.sent.clear();
   const std::int64_t begin = loop.now_us;
   std::vector<std::uint16_t> all;
+  all.reserve(225);
   for (std::uint16_t i = 0; i < 225; ++i) all.push_back(static_cast<std::uint16_t>(100 + i));
   std::uint64_t asked = 0;
-  for (int i = 0; i < 1'000; ++i) {
+  for (std::int64_t i = 0; i < 1'000; ++i) {
     loop.now_us = begin + i * 1'000;
     loop.nack(all);
     asked += all.size();
@@ -205,7 +208,7 @@ TEST(EgressReports, TellTheClocksEachSecond) {
   loop.egress.send_audio(frame({.pts_us = 2'000'000, .payload_bytes = 100}), at(loop.now_us));
   loop.poll();
   std::map<std::uint32_t, std::vector<std::int64_t>> reports;
-  for (int i = 0; i < 40; ++i) {
+  for (std::int64_t i = 0; i < 40; ++i) {
     for (const Sent& one : loop.sink.sent) {
       if (!one.is_rtcp()) continue;
       reports[one.ssrc()].push_back(one.us);
@@ -242,7 +245,7 @@ TEST(EgressReports, TellTheClocksEachSecond) {
 TEST(EgressReports, OfASourceWithAnotherClockMatchItsPts) {
   Loop loop(config());
   // A pushed stream, whose pts begin at zero, in steps of 40 ms.
-  for (int i = 0; i < 30; ++i) {
+  for (std::int64_t i = 0; i < 30; ++i) {
     loop.now_us = 77'000'000 + i * 40'000;
     auto pushed = std::make_shared<Frame>();
     std::fill_n(pushed->payloads.add(100), 100, std::uint8_t{1});
@@ -257,7 +260,9 @@ TEST(EgressReports, OfASourceWithAnotherClockMatchItsPts) {
     const auto plain = loop.open_rtcp(one);
     ASSERT_TRUE(plain);
     rtcp::Reader reader(*plain);
-    timestamps.push_back(std::get<rtcp::SenderReport>(*reader.next()).rtp_timestamp);
+    const auto item = reader.next();
+    ASSERT_TRUE(item);
+    timestamps.push_back(std::get<rtcp::SenderReport>(*item).rtp_timestamp);
   }
   EXPECT_EQ(timestamps, (std::vector<std::uint32_t>{1'000, 1'000 + 90'000}));
 }
@@ -300,7 +305,9 @@ TEST(EgressReports, ByeNamesAllStreams) {
   const auto plain = loop.open_rtcp(loop.sink.sent.front());
   ASSERT_TRUE(plain);
   rtcp::Reader reader(*plain);
-  ASSERT_TRUE(std::holds_alternative<rtcp::SenderReport>(*reader.next()));
+  const auto report = reader.next();
+  ASSERT_TRUE(report);
+  ASSERT_TRUE(std::holds_alternative<rtcp::SenderReport>(*report));
   const auto item = reader.next();
   ASSERT_TRUE(item);
   EXPECT_EQ(std::get<rtcp::Bye>(*item).ssrc, kVideo);
@@ -395,7 +402,7 @@ TEST_P(EgressNonces, AreNeverUsedForTwoPackets) {
     return (chance >> 16) % below;
   };
   std::vector<FrameRef> cached;
-  for (int i = 0; i < 12'000; ++i) {
+  for (std::int64_t i = 0; i < 12'000; ++i) {
     loop.now_us = i * 10'000;
     const bool is_key = i % 100 == 0;
     const FrameRef next =

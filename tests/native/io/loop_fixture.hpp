@@ -94,6 +94,13 @@ class LoopTest : public ::testing::Test {
         std::ranges::count_if(events_, [](const Event& event) { return std::holds_alternative<E>(event); }));
   }
 
+  // The same, and those that were counted are gone.
+  template <class E>
+  std::size_t count_and_forget() {
+    take_events();
+    return std::erase_if(events_, [](const Event& event) { return std::holds_alternative<E>(event); });
+  }
+
   // Removes, and waits until nothing is left: everything before it has been carried out then.
   void remove(Id id) {
     const std::uint64_t token = ++token_;
