@@ -193,7 +193,10 @@ Report measure(std::size_t count, bool read) {
     check(*receivers, one_by_one);
   }
   const auto packets = static_cast<double>(count * kFramePackets);
-  return race("AES-128-GCM to " + std::to_string(count) + " viewers" + (read ? "" : ", unread"), "packet",
+  std::string title = "AES-128-GCM to ";
+  title += std::to_string(count);
+  title += read ? " viewers" : " viewers, unread";
+  return race(std::move(title), "packet",
               {{"mediacore, GSO", [&] { gso.frame(); }, packets},
                {"mediacore, sendmmsg", [&] { together.frame(); }, packets},
                {"the same, sendto", [&] { one_by_one.frame(); }, packets}});
