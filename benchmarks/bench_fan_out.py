@@ -91,7 +91,9 @@ async def test_viewers_of_one_stream(request: pytest.FixtureRequest) -> None:
     )
     KEPT["viewers"] = {"rounds": runs, "stock_to_ours_cpu_16": ratio}
     title = f"{STREAM}: lateness from the earliest viewer's, medians of {ROUNDS} rounds"
-    programs.show(request, title, *(row(name, rounds) for name, rounds in runs.items()), f"  stock / ours at 16: {ratio:.1f}x")
+    programs.show(
+        request, title, *(row(name, rounds) for name, rounds in runs.items()), f"  stock / ours at 16: {ratio:.1f}x"
+    )
 
 
 @pytest.mark.timeout(900)
@@ -138,9 +140,7 @@ async def test_recordings_with_one_viewer_each(request: pytest.FixtureRequest) -
             urls = [programs.url_of(server, "ours", file=link) for link in files]
             runs[f"{CLOCKS} recordings"].append(await measured(server, viewers, urls))
     one, many = runs.values()
-    ratio = median(
-        b["cpu_ms_per_s_and_viewer"] / a["cpu_ms_per_s_and_viewer"] for a, b in zip(one, many, strict=True)
-    )
+    ratio = median(b["cpu_ms_per_s_and_viewer"] / a["cpu_ms_per_s_and_viewer"] for a, b in zip(one, many, strict=True))
     KEPT["recordings"] = {"rounds": runs, "many_to_one_cpu": ratio}
     lines = (row(name, rounds) for name, rounds in runs.items())
     programs.show(request, f"{CLOCKS} viewers", *lines, f"  {CLOCKS} recordings cost {ratio:.2f}x of one")
