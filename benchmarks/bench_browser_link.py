@@ -219,7 +219,11 @@ async def test_pli_to_key_frame(request: pytest.FixtureRequest) -> None:
     """The link loses everything until the page sends a PLI; from then on all passes."""
     up, down = LinkOptions(delay_ms=10), LinkOptions(loss=1.0)
     times_ms: list[float] = []
-    async with programs.ours(None, None, "--encode") as server, EmulatedLink(down=up, up=up) as link, pages(link) as browser:
+    async with (
+        programs.ours(None, None, "--encode") as server,
+        EmulatedLink(down=up, up=up) as link,
+        pages(link) as browser,
+    ):
         page = await browser.open(f"{server.ready}/api/v1/devices/publish%3A{encoded_publication.NAME}/whep")
         await page.expose_function("linkUp", lambda: setattr(link.down, "_options", up))
         for _ in range(PLI_ROUNDS):

@@ -46,13 +46,18 @@ async def load(kind: str, count: int, file: Path, ports: list[int] | None = None
     async with getattr(programs, kind)(**source) as server, programs.viewers() as viewers:
         streams_of = [programs.url_of(server, kind, n % len(ports)) if ports else None for n in range(count)]
         urls = [url or programs.url_of(server, kind, file=file) for url in streams_of]
-        await viewers.order("connect", urls=urls, first=False)
-        await asyncio.sleep(WARM_UP_S)
-        before_s = server.cpu_s()
-        figures = await viewers.order("measure", seconds=SECONDS, fps=FPS)
-        cpu_ms = (server.cpu_s() - before_s) * 1000
-        await viewers.order("close")
-    figures["cpu_ms_per_s_and_viewer"] = cpu_ms / SECONDS / count
+        return await measured(server, viewers, urls)
+
+
+async def measured(server: programs.Program, viewers: programs.Program, urls: list[str]) -> dict[str, Any]:
+    """A viewer for each URL, from connect to close."""
+    await viewers.order("connect", urls=urls, first=False)
+    await asyncio.sleep(WARM_UP_S)
+    before_s = server.cpu_s()
+    figures = await viewers.order("measure", seconds=SECONDS, fps=FPS)
+    cpu_ms = (server.cpu_s() - before_s) * 1000
+    await viewers.order("close")
+    figures["cpu_ms_per_s_and_viewer"] = cpu_ms / SECONDS / len(urls)
     return figures
 
 
@@ -86,7 +91,9 @@ async def test_viewers_of_one_stream(request: pytest.FixtureRequest) -> None:
     )
     KEPT["viewers"] = {"rounds": runs, "stock_to_ours_cpu_16": ratio}
     title = f"{STREAM}: lateness from the earliest viewer's, medians of {ROUNDS} rounds"
-    programs.show(request, title, *(row(name, rounds) for name, rounds in runs.items()), f"  stock / ours at 16: {ratio:.1f}x")
+    programs.show(
+        request, title, *(row(name, rounds) for name, rounds in runs.items()), f"  stock / ours at 16: {ratio:.1f}x"
+    )
 
 
 @pytest.mark.timeout(900)
@@ -114,6 +121,29 @@ async def test_streams_with_clocks_of_their_own(request: pytest.FixtureRequest) 
         *(row(name, rounds) for name, rounds in runs.items()),
         "  " + ", ".join(f"{kind}: {CLOCKS} clocks cost {ratio:.2f}x of one" for kind, ratio in ratios.items()),
     )
+
+
+@pytest.mark.timeout(900)
+async def test_recordings_with_one_viewer_each(request: pytest.FixtureRequest) -> None:
+    """16 recordings that begin at their own times, whose pictures the engine plays on common ticks; and one with 16."""
+    folder = request.config.cache.mkdir("streams")
+    file = streams.stream_file(STREAM, folder)
+    files = [folder / f"{STREAM}.{n}.h264" for n in range(CLOCKS)]
+    for link in files:
+        if not link.is_symlink():
+            link.symlink_to(file.name)
+    arguments = [word for link in files for word in ("--file", str(link))]
+    runs: dict[str, list[dict[str, Any]]] = {"1 recording": [], f"{CLOCKS} recordings": []}
+    for _ in range(ROUNDS):
+        runs["1 recording"].append(await load("ours", CLOCKS, file))
+        async with programs.ours(None, None, *arguments) as server, programs.viewers() as viewers:
+            urls = [programs.url_of(server, "ours", file=link) for link in files]
+            runs[f"{CLOCKS} recordings"].append(await measured(server, viewers, urls))
+    one, many = runs.values()
+    ratio = median(b["cpu_ms_per_s_and_viewer"] / a["cpu_ms_per_s_and_viewer"] for a, b in zip(one, many, strict=True))
+    KEPT["recordings"] = {"rounds": runs, "many_to_one_cpu": ratio}
+    lines = (row(name, rounds) for name, rounds in runs.items())
+    programs.show(request, f"{CLOCKS} viewers", *lines, f"  {CLOCKS} recordings cost {ratio:.2f}x of one")
 
 
 @pytest.mark.timeout(900)

@@ -52,5 +52,7 @@ async def publish(engine: Engine) -> None:
             now_us = time.monotonic_ns() // 1000
             for packet in codec.encode(frame):
                 await stream.push(
-                    Packet("video", "h264", bytes(packet), now_us, bool(packet.is_keyframe), epoch=1, received_us=now_us)
+                    Packet(
+                        "video", "h264", bytes(packet), now_us, bool(packet.is_keyframe), epoch=1, received_us=now_us
+                    )
                 )

@@ -119,9 +119,7 @@ async def main() -> None:
         reader, _ = await asyncio.open_connection("127.0.0.1", port)
         tracks.append(DeviceTrack(reader, options.fps))
     server, app = Server(tracks), web.Application()
-    app.add_routes(
-        [web.post("/{track}/whep", server.connect), web.delete("/sessions/{name}", server.disconnect)]
-    )
+    app.add_routes([web.post("/{track}/whep", server.connect), web.delete("/sessions/{name}", server.disconnect)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

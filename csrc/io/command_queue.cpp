@@ -12,17 +12,17 @@ CommandQueue::CommandQueue() : signal_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!signal_) throw std::system_error(errno, std::generic_category(), "eventfd");
 }
 
-bool CommandQueue::push(Command& command) {
+bool CommandQueue::push(Command& command, bool can_wait) {
   const bool counts = !std::holds_alternative<Push>(command);
-  bool was_empty = false;
+  bool wakes = false;
   {
     const std::scoped_lock lock(mutex_);
     if (counts && counted_ >= kCapacity) return false;
-    was_empty = commands_.empty();
     commands_.push_back(std::move(command));
     if (counts) ++counted_;
+    wakes = !can_wait && !std::exchange(woken_, true);
   }
-  if (was_empty) wake();
+  if (wakes) wake();
   return true;
 }
 
@@ -36,6 +36,7 @@ void CommandQueue::take(std::vector<Command>& out) {
   const std::scoped_lock lock(mutex_);
   out.swap(commands_);
   counted_ = 0;
+  woken_ = false;
 }
 
 std::size_t CommandQueue::size() const {

@@ -24,8 +24,9 @@ class CommandQueue {
   CommandQueue();
 
   int descriptor() const noexcept { return signal_.get(); }
-  // False: refused, and the command is as it was.
-  bool push(Command& command);
+  // False: refused, and the command is as it was. One that can wait does not wake the thread: it is taken when the thread
+  // wakes up for something else.
+  bool push(Command& command, bool can_wait = false);
   // Wakes the thread without a command.
   void wake() noexcept;
   // All there are, in `out`, whose former content is lost.
@@ -36,6 +37,7 @@ class CommandQueue {
   Descriptor signal_;
   mutable std::mutex mutex_;
   std::vector<Command> commands_;
+  bool woken_ = false;       // the thread will take what is here
   std::size_t counted_ = 0;  // those of commands_ that are no pushes
 };
 

@@ -45,7 +45,7 @@ class LoopThread {
   void stop();
 
   // False: the queue is full, and the command is as it was.
-  bool push(Command& command) { return commands_.push(command); }
+  bool push(Command& command, bool can_wait = false) { return commands_.push(command, can_wait); }
   std::size_t queued_commands() const { return commands_.size(); }
   ThreadFigures figures() const noexcept { return figures_shared_.read(); }
   std::uint64_t cpu_ns() const noexcept;

@@ -114,8 +114,8 @@ bool MediaLoop::counts_as_load(const Entry& entry) const noexcept {
   return std::holds_alternative<RenditionEntry>(entry.object) || std::holds_alternative<ViewerEntry>(entry.object);
 }
 
-void MediaLoop::send(std::size_t thread, Command& command) const {
-  if (places_[thread].thread->push(command)) return;
+void MediaLoop::send(std::size_t thread, Command& command, bool can_wait) const {
+  if (places_[thread].thread->push(command, can_wait)) return;
   refused_.fetch_add(1, std::memory_order_relaxed);
   throw QueueFull();
 }
@@ -182,7 +182,8 @@ bool MediaLoop::push(Id id, Unit&& unit, std::int64_t due_us) {
   const std::size_t bytes = unit.data.size();
   Command command = Push{.rendition = id, .unit = std::make_shared<Unit>(std::move(unit)), .due_us = due_us};
   if (!ahead.take(bytes, kUnitsAhead, kBytesAhead)) return false;
-  send(find(id)->thread, command);
+  // The thread has a tick several times before that: pictures that are pushed ahead of their time wake nobody.
+  send(find(id)->thread, command, due_us > monotonic_us() + 2 * LoopThread::kTickUs);
   return true;
 }
 

@@ -194,7 +194,7 @@ class MediaLoop {
   std::size_t thread_for(Id rendition) const noexcept;
   std::size_t least_loaded() const noexcept;
   Id add(const Entry& entry, Command& command, const WriteLock& lock);
-  void send(std::size_t thread, Command& command) const;
+  void send(std::size_t thread, Command& command, bool can_wait = false) const;
   void send_to(Id id, Command command) const;
   void check_same_thread(const Entry& viewer, Id rendition, bool audio) const;
   void forget(Id id);
