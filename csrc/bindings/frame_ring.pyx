@@ -246,6 +246,9 @@ cdef class Channel:
     cdef shared_ptr[FrameChannel] _channel
     cdef object _turn  # of the one push that waits for room
     cdef bint _asleep  # somebody waits for frames
+    # Of mediacore.ring: the future that a coroutine waits for, and the loop that watches the descriptor.
+    cdef public object _woken
+    cdef public object _watching
 
     cdef int _make(self, Py_ssize_t capacity, str policy, shared_ptr[NativePool] pool) except -1:
         if not 1 <= capacity <= <Py_ssize_t>kMaxCapacity:
@@ -316,9 +319,11 @@ cdef class Channel:
         return False
 
     def _disarm(self):
-        """Drains the descriptor too: before the ring is looked at, so that no wake-up is lost."""
         self._asleep = False
         self._channel.get().tokens().disarm()
+
+    def _drain(self):
+        """To be done before the ring is looked at: then no wake-up is lost."""
         self._channel.get().tokens().drain()
 
     def _capsule(self):

@@ -94,6 +94,9 @@ struct alignas(kCacheLine) SessionMap::Shard {
     }
   }
 
+  // No locked addition, which costs a tenth of a lookup: of two at the same moment one may go uncounted.
+  void count_lookup() { lookups.store(lookups.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
+
   void reset_counts() {
     lookups.store(0, std::memory_order_relaxed);
     changes.store(0, std::memory_order_relaxed);
@@ -204,7 +207,7 @@ PutResult SessionMap::put(std::string_view id, Handle handle, std::int64_t now_n
 std::optional<Entry> SessionMap::get(std::string_view id) const {
   const Probe probe(id);
   const auto& [shard, lock] = hold<Shared>(probe.hash);
-  shard.lookups.fetch_add(1, std::memory_order_relaxed);
+  shard.count_lookup();
   const auto found = shard.table.find(probe);
   if (found == shard.table.end()) {
     return std::nullopt;
@@ -232,7 +235,7 @@ std::optional<Handle> SessionMap::remove(std::string_view id, Generation generat
 bool SessionMap::touch(std::string_view id, std::int64_t now_ns) const {
   const Probe probe(id);
   const auto& [shard, lock] = hold<Shared>(probe.hash);
-  shard.lookups.fetch_add(1, std::memory_order_relaxed);
+  shard.count_lookup();
   const auto found = shard.table.find(probe);
   if (found == shard.table.end()) {
     return false;
