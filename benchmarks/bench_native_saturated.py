@@ -31,5 +31,6 @@ def test_packets(request: pytest.FixtureRequest) -> None:
             print(f"{report['title']}: CPU time per {report['unit']}, packets a second, ratio to the first")
             for name, figures in report["contestants"].items():
                 print(
-                    f"  {name:28} {figures['cpu_ns']:10.1f} ns {1e9 / figures['cpu_ns']:12.0f}/s {figures['ratio_cpu']:8.2f}x"
+                    f"  {name:28} {figures['cpu_ns']:10.1f} ns {1e9 / figures['cpu_ns']:12.0f}/s "
+                    f"{figures['ratio_cpu']:8.2f}x"
                 )

@@ -2,8 +2,8 @@
 
     python stock_server.py [--file stream.h264]... [--device PORT]... [--fps 30]
 
-Each file, looped on an absolute schedule, and each device (Annex B from a TCP port of this machine) is one track, watched
-at ``/0/whep``, ``/1/whep`` …. Prints its URL, then carries out orders from its input as our_server.py does.
+Each file, looped on an absolute schedule, and each device (Annex B from a TCP port of this machine) is one track,
+watched at ``/0/whep``, ``/1/whep`` …. Prints its URL, then carries out orders from its input as our_server.py does.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class FileTrack(MediaStreamTrack):
 
 
 class DeviceTrack(MediaStreamTrack):
-    """What a device writes, cut by libavcodec's parser, which knows an access unit's end by the next one's beginning."""
+    """What a device writes, cut by libavcodec's parser: a unit ends where the next one begins."""
 
     kind = "video"
 
