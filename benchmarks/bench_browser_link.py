@@ -190,9 +190,9 @@ async def test_random_loss(request: pytest.FixtureRequest, loss: float) -> None:
         KEPT[f"loss {loss}, {kind}"] = figures
         lines.append(
             f"  {kind:6} {figures['framesDecoded']:5.0f} of {LOSS_SECONDS * 30:.0f} pictures, "
-            f"{figures['freezeCount']:3.0f} freezes of {figures['totalFreezesDuration']:5.1f} s, NACK {figures['nackCount']:4.0f}, sent again "
-            f"{figures['retransmittedPacketsReceived']:4.0f}, PLI {figures['pliCount']:3.0f}, jitter buffer "
-            f"{jitter_buffer_ms(figures):5.1f} ms (the link late by p99 {late_ms[int(len(late_ms) * 0.99)]:.1f} ms)"
+            f"{figures['freezeCount']:3.0f} freezes of {figures['totalFreezesDuration']:5.1f} s, "
+            f"NACK {figures['nackCount']:4.0f}, sent again {figures['retransmittedPacketsReceived']:4.0f}, PLI {figures['pliCount']:3.0f}, "
+            f"jitter buffer {jitter_buffer_ms(figures):5.1f} ms (the link late by p99 {late_ms[int(len(late_ms) * 0.99)]:.1f} ms)"
         )
     programs.show(request, f"{loss:.0%} of random loss for {LOSS_SECONDS:.0f} s, 20 ms round trip", *lines)
 
@@ -212,7 +212,7 @@ async def test_held_gil(request: pytest.FixtureRequest) -> None:
     programs.show(
         request,
         f"  GIL held for {HOLD_MS / 1000:.0f} s: {figures['framesDecoded']:.0f} pictures of "
-        f"{HOLD_MS / 1000 * 30 - 15:.0f}, {figures['freezeCount']:.0f} freezes; connectionState was {', '.join(states)}",
+        f"{HOLD_MS / 1000 * 30 - 15:.0f}, {figures['freezeCount']:.0f} freezes; states: {', '.join(states)}",
     )
 
 

@@ -108,6 +108,6 @@ async def test_slow_link(request: pytest.FixtureRequest) -> None:
         down = figures["link"]
         lines.append(
             f"  {kind:6} lost at the queue {down['overflowed']:5} of {down['passed'] + down['overflowed']:5}   "
-            f"frames {figures['frames']} of {figures['frames_due']:.0f}   the link was late by p99 {down['late_ms_p99']:.2f} ms"
+            f"frames {figures['frames']} of {figures['frames_due']:.0f}   link late by p99 {down['late_ms_p99']:.2f} ms"
         )
     programs.show(request, f"{STREAM} over {LINK_BPS / 1e6:.0f} Mb/s with {QUEUE_MS} ms of queue", *lines)

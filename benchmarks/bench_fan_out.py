@@ -73,8 +73,8 @@ def row(name: str, rounds: list[dict[str, Any]]) -> str:
 
     return (
         f"  {name:34}{of('cpu_ms_per_s_and_viewer'):8.2f} ms/s per viewer   lateness p50 "
-        f"{of('late_shared_ms', 'p50'):6.2f} p95 {of('late_shared_ms', 'p95'):6.2f} ms   frames {sum(one['frames'] for one in rounds)} of "
-        f"{sum(one['frames_due'] for one in rounds):.0f}, packets missing {sum(one['missing'] for one in rounds)}"
+        f"{of('late_shared_ms', 'p50'):6.2f} p95 {of('late_shared_ms', 'p95'):6.2f} ms   "
+        f"frames {sum(one['frames'] for one in rounds)} of {sum(one['frames_due'] for one in rounds):.0f}, packets missing {sum(one['missing'] for one in rounds)}"
     )
 
 

@@ -128,8 +128,8 @@ async def test_held_once_for_8_s(request: pytest.FixtureRequest) -> None:
         request,
         f"The GIL held once for {HOLD_MS / 1000:.0f} s: pictures during {HOLD_MS / 1000 - 1:.0f} s of it",
         *(
-            f"  {kind:6} {one['frames']:4} of {one['frames_due']:.0f} pictures, longest gap {one['longest_gap_ms']:.0f} "
-            f"ms; in a second after it {one['after']['frames']}"
+            f"  {kind:6} {one['frames']:4} of {one['frames_due']:.0f} pictures, longest gap "
+            f"{one['longest_gap_ms']:.0f} ms; in a second after it {one['after']['frames']}"
             for kind, one in held.items()
         ),
     )
