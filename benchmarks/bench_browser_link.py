@@ -1,8 +1,8 @@
 """What does a real Chromium make of our packets, on a good link and on a bad one?
 
-Beside stock aiortc in the same run: delay in the jitter buffer per picture, and 2 % and 5 % of random loss. Of
-ours alone: three tabs on the one port, the GIL held for 8 s, and the time from a PLI to a key frame that the page
-has decoded.
+Beside stock aiortc in the same run: delay in the jitter buffer per picture, and 2 % and 5 % of random loss. Of ours
+alone: three tabs on the one port, the GIL held for 8 s, and the time from a PLI to a key frame that the page has
+decoded.
 
 MEDIACORE_BENCH_LOSS_SECONDS (60) is the length of a part with loss, MEDIACORE_BENCH_SECONDS (10) that of others.
 """
@@ -49,8 +49,8 @@ window.connect = async (target) => {
   pc.ontrack = event => { document.querySelector('video').srcObject = new MediaStream([event.track]); };
   pc.addTransceiver('video', {direction: 'recvonly'});
   await pc.setLocalDescription(await pc.createOffer());
-  const answer = await fetch('/connect?to=' + encodeURIComponent(target),
-    {method: 'POST', body: pc.localDescription.sdp});
+  const url = '/connect?to=' + encodeURIComponent(target);
+  const answer = await fetch(url, {method: 'POST', body: pc.localDescription.sdp});
   await pc.setRemoteDescription({type: 'answer', sdp: await answer.text()});
 };
 window.figures = async () => {
@@ -190,10 +190,10 @@ async def test_random_loss(request: pytest.FixtureRequest, loss: float) -> None:
         KEPT[f"loss {loss}, {kind}"] = figures
         lines.append(
             f"  {kind:6} {figures['framesDecoded']:5.0f} of {LOSS_SECONDS * 30:.0f} pictures, "
-            f"{figures['freezeCount']:3.0f} "
-            f"freezes of {figures['totalFreezesDuration']:5.1f} s, NACK {figures['nackCount']:4.0f}, sent again "
-            f"{figures['retransmittedPacketsReceived']:4.0f}, PLI {figures['pliCount']:3.0f}, jitter buffer "
-            f"{jitter_buffer_ms(figures):5.1f} ms (the link itself late by p99 "
+            f"{figures['freezeCount']:3.0f} freezes of {figures['totalFreezesDuration']:5.1f} s, "
+            f"NACK {figures['nackCount']:4.0f}, sent again "
+            f"{figures['retransmittedPacketsReceived']:4.0f}, PLI {figures['pliCount']:3.0f}, "
+            f"jitter buffer {jitter_buffer_ms(figures):5.1f} ms (the link late by p99 "
             f"{late_ms[int(len(late_ms) * 0.99)]:.1f} ms)"
         )
     programs.show(request, f"{loss:.0%} of random loss for {LOSS_SECONDS:.0f} s, 20 ms round trip", *lines)
@@ -214,8 +214,7 @@ async def test_held_gil(request: pytest.FixtureRequest) -> None:
     programs.show(
         request,
         f"  GIL held for {HOLD_MS / 1000:.0f} s: {figures['framesDecoded']:.0f} pictures of "
-        f"{HOLD_MS / 1000 * 30 - 15:.0f}, "
-        f"{figures['freezeCount']:.0f} freezes; connectionState was {', '.join(states)}",
+        f"{HOLD_MS / 1000 * 30 - 15:.0f}, {figures['freezeCount']:.0f} freezes; states: {', '.join(states)}",
     )
 
 

@@ -1,5 +1,4 @@
-"""What becomes of a key frame of 200 kB: how fast it leaves without a pacer, how it is spread with one, what a
-slow link drops?
+"""A key frame of 200 kB: how fast does it leave without a pacer, how is it spread with one, what does a slow link drop?
 
 Beside stock aiortc, which has no pacer, in the same run; one light viewer with the kernel's arrival times of all
 packets.
@@ -108,8 +107,7 @@ async def test_slow_link(request: pytest.FixtureRequest) -> None:
         KEPT[f"link, {kind}"] = figures
         down = figures["link"]
         lines.append(
-            f"  {kind:6} lost at the queue {down['overflowed']:5} of {down['passed'] + down['overflowed']:5}   frames "
-            f"{figures['frames']} of {figures['frames_due']:.0f}   the link itself was late by p99 "
-            f"{down['late_ms_p99']:.2f} ms"
+            f"  {kind:6} lost at the queue {down['overflowed']:5} of {down['passed'] + down['overflowed']:5}   "
+            f"frames {figures['frames']} of {figures['frames_due']:.0f}   link late by p99 {down['late_ms_p99']:.2f} ms"
         )
     programs.show(request, f"{STREAM} over {LINK_BPS / 1e6:.0f} Mb/s with {QUEUE_MS} ms of queue", *lines)

@@ -1,9 +1,8 @@
 """What does a further viewer of one stream cost, how late is the last of many, and how soon has a new one a picture?
 
-Beside stock aiortc in the same run, with the plainest of its idioms (stock_server.py). Servers have a core of
-their own; viewers are light_viewers.py in another process, with the kernel's arrival times. CPU is the server
-process's own clock, so the kernel's work of delivering on loopback is in it, for all alike. Rounds are
-interleaved, medians are told.
+Beside stock aiortc in the same run, with the plainest of its idioms (stock_server.py). Servers have a core of their
+own; viewers are light_viewers.py in another process, with the kernel's arrival times. CPU is the server process's own
+clock, so the kernel's work of delivering on loopback is in it, for all alike. Rounds are interleaved, medians are told.
 
 MEDIACORE_BENCH_ROUNDS (3), MEDIACORE_BENCH_SECONDS (4) make it longer or shorter.
 """
@@ -74,8 +73,8 @@ def row(name: str, rounds: list[dict[str, Any]]) -> str:
 
     return (
         f"  {name:34}{of('cpu_ms_per_s_and_viewer'):8.2f} ms/s per viewer   lateness p50 "
-        f"{of('late_shared_ms', 'p50'):6.2f}"
-        f" p95 {of('late_shared_ms', 'p95'):6.2f} ms   frames {sum(one['frames'] for one in rounds)} of "
+        f"{of('late_shared_ms', 'p50'):6.2f} p95 {of('late_shared_ms', 'p95'):6.2f} ms   "
+        f"frames {sum(one['frames'] for one in rounds)} of "
         f"{sum(one['frames_due'] for one in rounds):.0f}, packets missing {sum(one['missing'] for one in rounds)}"
     )
 
@@ -165,8 +164,7 @@ async def test_first_picture(request: pytest.FixtureRequest, every: str) -> None
         loop = asyncio.get_running_loop()
         for place in places:
             for kind, server in servers.items():
-                # A place in the interval: IDRs are on absolute schedules, of unknown phase, so evenly spread
-                # places are enough.
+                # IDRs are on absolute schedules of unknown phase: evenly spread places in the interval are enough.
                 now = loop.time()
                 await asyncio.sleep((place * interval_s - now) % interval_s)
                 answer = await viewers.order("connect", urls=[programs.url_of(server, kind, file=file)])

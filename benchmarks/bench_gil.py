@@ -1,13 +1,13 @@
 """What does a thread that does not let go of the GIL do to pictures and to retransmission?
 
 A device socket writes 30 pictures a second; one light viewer watches, drops each 50th packet on arrival and asks for it
-again. Meanwhile nothing, or a thread of the server process holds the GIL half of the time in bursts of 100 ms (a
-call by ctypes.PyDLL, as an extension that computes for long). Beside it stock aiortc in the same way. At last the
-GIL is held for 8 s without a pause.
+again. Meanwhile nothing, or a thread of the server process holds the GIL half of the time in bursts of 100 ms (a call
+by ctypes.PyDLL, as an extension that computes for long). Beside it stock aiortc in the same way. At last the GIL is
+held for 8 s without a pause.
 
-Of ours the stages inside come from the media loop's own figures: device's first byte to last datagram handed to
-the kernel (`arrival`), complete access unit to the same (`handed`), NACK to retransmission (`nack`). From outside,
-for both: lateness of frames against their schedule, and NACK to the repaired packet's arrival.
+Of ours the stages inside come from the media loop's own figures: device's first byte to last datagram handed to the
+kernel (`arrival`), complete access unit to the same (`handed`), NACK to retransmission (`nack`). From outside, for
+both: lateness of frames against their schedule, and NACK to the repaired packet's arrival.
 
 MEDIACORE_BENCH_SECONDS (9) is the length of one part; the figures' window inside is 256 pictures.
 """
@@ -129,8 +129,7 @@ async def test_held_once_for_8_s(request: pytest.FixtureRequest) -> None:
         f"The GIL held once for {HOLD_MS / 1000:.0f} s: pictures during {HOLD_MS / 1000 - 1:.0f} s of it",
         *(
             f"  {kind:6} {one['frames']:4} of {one['frames_due']:.0f} pictures, longest gap "
-            f"{one['longest_gap_ms']:.0f} ms; "
-            f"in a second after it {one['after']['frames']}"
+            f"{one['longest_gap_ms']:.0f} ms; in a second after it {one['after']['frames']}"
             for kind, one in held.items()
         ),
     )

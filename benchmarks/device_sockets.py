@@ -1,8 +1,8 @@
 """Devices that write a stream to whoever connects: `python device_sockets.py FILE FPS COUNT`.
 
 Opens COUNT TCP ports and prints them as JSON. Each port's reader gets the file, looped, a unit as one write at its
-time. The clocks are spread evenly over a frame's time, and each is 50 ppm quicker than the one before it, as
-phones' are. The times of the units are absolute: a late write is followed by one on time.
+time. The clocks are spread evenly over a frame's time, and each is 50 ppm quicker than the one before it, as phones'
+are. The times of the units are absolute: a late write is followed by one on time.
 """
 
 from __future__ import annotations

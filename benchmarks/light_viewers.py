@@ -1,16 +1,16 @@
 """WHEP viewers that decode nothing, as many as wanted, in a process of their own: `python light_viewers.py`.
 
-ICE and DTLS are aiortc's; what comes as RTP is read here, with the kernel's time of its arrival, so that a reader
-that is late does not count. RTP headers are in the clear; nothing is decrypted but what is asked for. Each second
-a viewer says with a receiver report that it lives.
+ICE and DTLS are aiortc's; what comes as RTP is read here, with the kernel's time of its arrival, so that a reader that
+is late does not count. RTP headers are in the clear; nothing is decrypted but what is asked for. Each second a viewer
+says with a receiver report that it lives.
 
 Orders come as lines of JSON on the input, one answer each on the output:
 
 - ``{"do": "connect", "urls": [...], "first": true}``: connects one viewer to each URL, one after another; with
-  ``first`` each waits for its first whole IDR. Answers ``{"first_ms": [...]}``, from the POST. ``"link":
-  {"rate_bps": …}``: they share an emulated link (LinkOptions) from the server.
-- ``{"do": "measure", "seconds": 5, "fps": 30, "lose": 0, "packets": false}``: what comes in that time. ``lose``
-  50: each 50th packet is dropped on arrival and asked for again. ``fps``: the frames' schedule. Answers figures.
+  ``first`` each waits for its first whole IDR. Answers ``{"first_ms": [...]}``, from the POST. ``"link": {"rate_bps":
+  …}``: they share an emulated link (LinkOptions) from the server.
+- ``{"do": "measure", "seconds": 5, "fps": 30, "lose": 0, "packets": false}``: what comes in that time. ``lose`` 50:
+  each 50th packet is dropped on arrival and asked for again. ``fps``: the frames' schedule. Answers figures.
 - ``{"do": "close"}``: ends all viewers; the program goes on.
 """
 
@@ -255,7 +255,7 @@ class LightViewer:
 
     async def _look_later(self) -> None:
         """The handshake's last flight was read just now: its keys are not there yet."""
-        while self._dtls._rx_srtp is None:  # noqa: ASYNC110  -- aiortc tells it by no event
+        while self._dtls._rx_srtp is None:  # noqa: ASYNC110  # nothing tells of it
             await asyncio.sleep(0.001)
         self._look_at_all()
 

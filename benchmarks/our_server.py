@@ -3,9 +3,9 @@
     python our_server.py [--file stream.h264]... [--device PORT]... [--start-rate BPS] [--no-pacing] [--encode]
 
 A device is a TCP port of this machine that writes Annex B, as screenrecord's socket does; it is watched at
-``/api/v1/devices/socket%3AN/whep``. ``--encode`` publishes a stream whose encoder answers wishes for key frames.
-Prints its URL, then carries out orders from its input, one line of JSON each: ``hold`` (orders.py) and
-``figures``: the media loop's and each viewer's.
+``/api/v1/devices/socket%3AN/whep``. ``--encode`` publishes a stream whose encoder answers wishes for key frames. Prints
+its URL, then carries out orders from its input, one line of JSON each: ``hold`` (orders.py) and ``figures``: the media
+loop's and each viewer's.
 """
 
 from __future__ import annotations

@@ -44,9 +44,7 @@ class FileTrack(MediaStreamTrack):
 
 
 class DeviceTrack(MediaStreamTrack):
-    """What a device writes, cut by libavcodec's parser, which knows an access unit's end by the next one's
-
-    beginning."""
+    """What a device writes, cut by libavcodec's parser: a unit ends where the next one begins."""
 
     kind = "video"
 
@@ -117,8 +115,10 @@ async def main() -> None:
     parser.add_argument("--fps", type=float, default=30)
     options = parser.parse_args()
     tracks: list[MediaStreamTrack] = [FileTrack(access_units(path), options.fps) for path in options.file]
+    writers = []
     for port in options.device:
-        reader, _ = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writers.append(writer)  # it closes when it is collected
         tracks.append(DeviceTrack(reader, options.fps))
     server, app = Server(tracks), web.Application()
     app.add_routes([web.post("/{track}/whep", server.connect), web.delete("/sessions/{name}", server.disconnect)])

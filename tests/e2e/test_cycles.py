@@ -1,7 +1,7 @@
 """Viewers come and go, and nothing of them stays: tasks, file descriptors, threads, connections.
 
-``MEDIACORE_CYCLES`` sets how many come and go, ``MEDIACORE_KILLS`` how many are killed,
-``MEDIACORE_KILLED_TOGETHER`` how many of those are in one process.
+``MEDIACORE_CYCLES`` sets how many come and go, ``MEDIACORE_KILLS`` how many are killed, ``MEDIACORE_KILLED_TOGETHER``
+how many of those are in one process.
 """
 
 import asyncio
