@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PYTHON = (3, 11)
 LIBRARIES = ("aiortc", "aioice", "av", "numpy", "adbutils", "aiohttp")
-NATIVE_MODULES = ("mediacore.h264", "mediacore.rtp", "mediacore.sessions")
+NATIVE_MODULES = ("mediacore.h264", "mediacore.picture", "mediacore.ring", "mediacore.rtp", "mediacore.sessions")
 TIMEOUT_S = 10.0
 
 
