@@ -85,7 +85,7 @@ class Listing {
 // Counts of one shard since the map got the number of shards that it has, except `entries`.
 struct ShardStats {
   std::size_t entries;      // ids in it now
-  std::uint64_t lookups;    // get, touch and contains; of two at the same moment one may go uncounted
+  std::uint64_t lookups;    // get, touch and contains
   std::uint64_t changes;    // put, and entries removed or expired
   std::uint64_t contended;  // times its lock was not free at once
 };
