@@ -120,7 +120,7 @@ TEST(DownscaleExactnessTest, IsNearToTheMeanOfTheArea) {
       }
     }
     EXPECT_LT(worst, 2) << ratio.from.width << "x" << ratio.from.height << " to " << ratio.to.width << "x"
-                          << ratio.to.height;
+                        << ratio.to.height;
   }
 }
 
