@@ -66,7 +66,7 @@ format: setup
 	$(BIN)/ruff format .
 	clang-format-19 -i $(CPP)
 
-bench: setup apt-bench
+bench: setup apt-bench .make/bench
 	$(BIN)/mediacore bench
 
 clean:
@@ -108,6 +108,11 @@ apt-bench:
 .make/dev: pyproject.toml .make/build | apt-dev
 	$(PIP) install --no-build-isolation -e '.[dev]'
 	@touch .make/native .make/server $@
+
+# The peers of the benchmarks.
+.make/bench: pyproject.toml .make/dev
+	$(PIP) install --no-build-isolation -e '.[bench]'
+	@touch $@
 
 .make/native: $(NATIVE) | .make/server
 	$(PIP) install --no-build-isolation --no-deps -e .

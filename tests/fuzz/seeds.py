@@ -10,12 +10,13 @@ import ast
 import hashlib
 import json
 import struct
+import sys
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 START_CODE = b"\0\0\0\1"
 SEI, SPS, SUBSET_SPS = 6, 7, 15
@@ -317,6 +318,45 @@ def to_demultiplex() -> Iterator[bytes]:
     yield bytes.fromhex("000100002112a442") + bytes(140) + tail(*(1, 20, *first) * 8, *connect(0, first))
 
 
+def pictures() -> Iterator[bytes]:
+    """Small PNGs of every kind, and raw pictures; behind each the choices of the target."""
+    import gzip
+
+    import numpy as np
+
+    sys.path.insert(0, str(Path(__file__).parents[1] / "picture"))
+    from png_files import CHANNELS, GREY, PALETTE, RGB, RGBA, Png, chunk
+
+    rng = np.random.default_rng(1)
+    kinds = [(colour, depth) for colour in CHANNELS for depth in (1, 2, 4, 8, 16)]
+    choices = bytes(20) + b"\0"
+    for colour, depth in kinds:
+        if (colour == PALETTE and depth == 16) or (colour not in {GREY, PALETTE} and depth < 8):
+            continue
+        palette = chunk(b"PLTE", bytes(rng.integers(0, 256, 3 << depth))) if colour == PALETTE else b""
+        for n, (width, height) in enumerate([(1, 1), (3, 5), (9, 8), (21, 12)]):
+            samples = rng.integers(0, 1 << depth, (height, width, CHANNELS[colour]))
+            samples[height // 2 :] = samples[0, 0]
+            png = Png(samples, depth, colour, interlaced=n % 2 == 1, before_image=palette, level=(0, 1, 6, 9)[n])
+            yield png.file() + choices
+    key = {GREY: b"\0\7", RGB: b"\0\7\0\7\0\7", RGBA: b"", PALETTE: b"\0\x80"}
+    for colour, value in key.items():
+        palette = chunk(b"PLTE", bytes(range(48))) if colour == PALETTE else b""
+        samples = np.full((12, 30, CHANNELS[colour]), 7)
+        samples[::3, ::5] = 200
+        filters = [[4], [2], [4, 4, 4, 2], [3, 1, 4, 4]][colour % 4]
+        yield (
+            Png(samples, colour=colour, before_image=palette + chunk(b"tRNS", value), filters=filters).file() + choices
+        )
+    for form, bytes_ in ((1, 4), (3, 3), (4, 2), (43, 4)):
+        raw = struct.pack("<4I", 5, 4, form, 1) + bytes(rng.integers(0, 256, 5 * 4 * bytes_))
+        # is raw, matrix, is a screencap; width, height, any stride, stride of two bytes, format
+        as_screencap = bytes(18) + tail(1, 0, 1)
+        yield raw + as_screencap
+        yield gzip.compress(raw, mtime=0) + as_screencap
+        yield raw[16:] + bytes(12) + tail(1, 1, 0, 5, 4, 0, 0, 5 * bytes_, {1: 0, 3: 2, 4: 3, 43: 5}[form])
+
+
 def generated(target: str) -> Iterator[bytes]:
     """Seeds for a target that are made here; PyAV is imported for them."""
     if target == "annexb":
@@ -337,6 +377,8 @@ def generated(target: str) -> Iterator[bytes]:
         yield from to_read_stun()
     elif target == "demux":
         yield from to_demultiplex()
+    elif target == "png":
+        yield from pictures()
     else:
         yield from to_depacketize()
 
@@ -381,7 +423,12 @@ def heads(folder: Path) -> Iterator[bytes]:
 
 
 def from_vectors(target: str, folder: Path) -> Iterator[bytes]:
-    """Seeds for a target from the folder of public H.264 vectors."""
+    """Seeds for a target from the folder of public H.264 vectors, or from PngSuite beside it."""
+    if target == "png":
+        for file in sorted((folder.parent / "png" / "pngsuite").glob("*.png")):
+            if file.stat().st_size < MOST_STREAM_BYTES:
+                yield file.read_bytes() + bytes(21)
+        return
     streams = [*heads(folder), *go_seeds(folder / "fuzz_mediacommon")]
     packets = list(go_seeds(folder / "fuzz_gortsplib"))
     if target == "annexb":

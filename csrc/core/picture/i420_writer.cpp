@@ -18,7 +18,7 @@ void I420Writer::row(const std::uint8_t* pixels, bool repeats) {
     take(pixels, repeats);
     return;
   }
-  if (const std::uint8_t* const smaller = downscale_->row(pixels)) take(smaller, false);
+  downscale_->row(pixels, [this](const std::uint8_t* smaller) { take(smaller, false); });
 }
 
 void I420Writer::take(const std::uint8_t* pixels, bool repeats) {

@@ -1,8 +1,8 @@
 // Raw pixels to I420: the formats that Android's screencap writes, and those that others hold in memory.
 //
 // Guarantees: sizes and strides are checked before a byte is read, and no byte outside of the rows is. Formats whose
-//   bytes are 8-bit colours go straight to the kernels of colour.hpp; RGB565 and RGBA1010102 are widened by libyuv some
-//   rows at a time. 10 bits become 8 by leaving out the low ones. Alpha is ignored.
+//   bytes are 8-bit colours go straight to the kernels of colour.hpp; RGB565 (by libyuv) and RGBA1010102 are widened
+//   some rows at a time. 10 bits become 8 by leaving out the low ones. Alpha is ignored.
 // Memory: a few rows, kept for the next picture. Threads: one owner.
 // Spec: Android's system/graphics.h for the formats (in memory order, RGB_565 and RGBA_1010102 as little-endian words).
 #pragma once

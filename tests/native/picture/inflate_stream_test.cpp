@@ -181,7 +181,7 @@ class Bits {
   Bits& add(unsigned value, unsigned count) {
     for (unsigned i = 0; i < count; ++i, ++used_) {
       if (used_ % 8 == 0) bytes_.push_back(0);
-      bytes_.back() = static_cast<std::uint8_t>(bytes_.back() | (((value >> i) & 1U) << (used_ % 8)));
+      bytes_.back() = static_cast<std::uint8_t>(bytes_.back() | (((i < 32 ? value >> i : 0U) & 1U) << (used_ % 8)));
     }
     return *this;
   }
