@@ -304,7 +304,7 @@ class Session:
             await asyncio.sleep(CLOCK_INTERVAL_S if told else CLOCK_FIRST_S)
             self._tell_description()
             clock = self._viewer.rtp_clock
-            if clock is not None:
+            if clock is not None and self._viewer.channel_open:
                 told = self._dialogue.tell("clock", **_now_on(clock)) or told
 
 

@@ -56,9 +56,10 @@ TEST_F(LoopSource, GivesWholeUnitsWithTheTimeOfTheirFirstByte) {
   EXPECT_EQ(description->profile_level_id, "4d001f");
   EXPECT_EQ(description->epoch, 1U);
   EXPECT_EQ(description->pts_us, first[0]->pts_us);
+  // The tap has the units before the thread has told its figures.
+  EXPECT_TRUE(eventually([&] { return loop.source_figures(source)->units == 3; }));
   const auto figures = loop.source_figures(source);
   ASSERT_TRUE(figures);
-  EXPECT_EQ(figures->units, 3U);
   EXPECT_EQ(figures->key_frames, 1U);
   EXPECT_EQ(figures->bytes, key.size() + 2 * delta_unit(1).size());
 }
@@ -83,8 +84,8 @@ TEST_F(LoopSource, WaitsForAKeyFrameWithItsParameterSets) {
   const auto units = take(tap, 2);
   ASSERT_EQ(units.size(), 2U);
   EXPECT_TRUE(units[0]->is_key);
+  EXPECT_TRUE(eventually([&] { return loop.source_figures(source)->units == 2; }));
   EXPECT_EQ(loop.source_figures(source)->before_key, 2U);
-  EXPECT_EQ(loop.source_figures(source)->units, 2U);
 }
 
 TEST_F(LoopSource, TheNextSourceTakesOverAtItsKeyFrame) {
