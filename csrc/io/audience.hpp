@@ -35,7 +35,7 @@ class Audience {
   struct Settings {
     std::int64_t coalesce_us = 1000;
     bool gso = true;
-    std::shared_ptr<const sessions::SessionMap> sessions;  // none: every viewer is let in
+    std::shared_ptr<const sessions::SessionMap> sessions = nullptr;  // none: every viewer is let in
   };
 
   struct Figures {

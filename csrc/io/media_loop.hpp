@@ -67,7 +67,7 @@ class MediaLoop {
     std::int64_t coalesce_us = 1000;
     bool gso = true;
     // Whose viewers are let in, and noted to be active: see core/ice/demultiplexer.hpp. None: all are let in.
-    std::shared_ptr<const sessions::SessionMap> sessions;
+    std::shared_ptr<const sessions::SessionMap> sessions = nullptr;
   };
 
   struct SocketName {
