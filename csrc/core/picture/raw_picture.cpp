@@ -80,9 +80,10 @@ void RawConverter::convert(const RawPicture& picture, Matrix matrix, const I420P
     return;
   }
   I420Writer writer(picture.size, order_of(picture.format), matrix, planes, downscale_);
-  const std::uint8_t* row = picture.rows.data();
   const std::size_t bytes = picture.size.width * bytes_of(picture.format);
-  for (std::uint32_t y = 0; y < picture.size.height; ++y, row += picture.stride) {
+  for (std::size_t y = 0; y < picture.size.height; ++y) {
+    // Not stepped from row to row: the stride of a single row may be anything.
+    const std::uint8_t* const row = picture.rows.data() + y * picture.stride;
     if (y + kRowsAhead < picture.size.height) prefetch(row + kRowsAhead * picture.stride, bytes);
     writer.row(row, false);
   }

@@ -120,6 +120,27 @@ TEST_P(UnfilterTest, GivesTheBytesOfTheScalarKernels) {
   }
 }
 
+// The first rows of a picture: nothing before them may be read, however narrow they are.
+TEST_P(UnfilterTest, ReadsNothingBeforeTheFirstRow) {
+  constexpr std::size_t kRows = 5;
+  Blocks memory(kRows);
+  for (const std::size_t pixel : kPixelBytes) {
+    for (std::size_t width = 1; width <= 20; ++width) {
+      const std::size_t bytes = width * pixel;
+      for (unsigned filter = 0; filter < kFilters; ++filter) {
+        std::uint8_t* const residuals = memory.residuals.front();
+        fill(residuals, kRows * (bytes + 1) + kSlack, Residuals::random);
+        for (std::size_t y = 0; y < kRows; ++y) residuals[y * (bytes + 1)] = static_cast<std::uint8_t>(filter);
+        std::uint8_t* const above = memory.above.front();
+        fill(above, bytes, Residuals::random);
+        const Block block{residuals, bytes, kRows, above, memory.pixels.front() + kSlack};
+        const auto expected = undone(scalar(pixel), block);
+        ASSERT_EQ(undone(GetParam().kernels(pixel), block), expected) << "pixel " << pixel << " width " << width;
+      }
+    }
+  }
+}
+
 TEST_P(UnfilterTest, PredictsPaethForAllNeighbours) {
   // A row of two pixels: the first makes the left neighbour what it should be.
   const Kernels& kernels = GetParam().kernels(1);
