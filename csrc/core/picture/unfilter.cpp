@@ -85,7 +85,7 @@ std::size_t paeth_rows(const Head& head, std::size_t most) noexcept {
 }
 
 // The third row begins three pixels behind the first, which for a picture of one column would be before the first row.
-constexpr std::size_t kLeastForFour = 2 * 4;
+constexpr std::size_t kLeastForFour = 8;
 
 std::size_t undo_paeth(const Kernels& kernels, const Head& head) noexcept {
   const Rows rows{head.residuals + 1, head.bytes + 1, head.above, head.pixels, head.pixels_stride, head.bytes};
