@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -36,11 +37,12 @@ def kill(pid: int) -> None:
 
 
 def running_children() -> set[str]:
-    return {
-        pid
-        for task in os.listdir("/proc/self/task")
-        for pid in Path(f"/proc/self/task/{task}/children").read_text().split()
-    }
+    """Of all threads of this process; one may end meanwhile."""
+    found: set[str] = set()
+    for task in os.listdir("/proc/self/task"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found.update(Path(f"/proc/self/task/{task}/children").read_text().split())
+    return found
 
 
 async def test_a_private_server_keeps_its_hands_off_and_leaves_nothing(program: str) -> None:
