@@ -25,10 +25,10 @@ LAYERS = (
     {"session", "device_list"},
     {"dialogue"},
     {"stream"},
-    {"capture", "rtc"},
+    {"capture", "encode", "decode", "rtc"},
     {"control", "adb"},
     {"media_loop"},
-    {"picture", "ring"},
+    {"picture", "picture_reader", "ring"},
     {"media", "settings", "h264", "rtp", "sessions", "drop_log"},
     {"errors", "_core", "_sessions", "_ring"},
 )
@@ -42,7 +42,7 @@ LIBRARIES = {
     "aioice": ("rtc/", "testing/"),
     "adbutils": ("adb/",),
     "aiohttp": ("server/",),
-    "av": ("capture/recording.py", "media.py", "testing/"),
+    "av": ("capture/recording.py", "encode/", "decode/", "media.py", "testing/"),
     "typer": ("cli.py",),
     "rich": ("cli.py", "serving.py", "demo.py", "server/"),
 }

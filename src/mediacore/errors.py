@@ -151,6 +151,18 @@ class PictureError(MediacoreError, ValueError):
         self.what = what
 
 
+class EncoderError(MediacoreError):
+    """No encoder on this machine does what is needed, or the one in use failed for good; the message lists the reasons."""
+
+    code = "encoder"
+
+
+class DecoderError(MediacoreError):
+    """What was to be decoded cannot be: it is damaged, too large, or takes too long."""
+
+    code = "decoder"
+
+
 class ViewerError(MediacoreError):
     """What a viewer sent, or did not send, is at fault."""
 

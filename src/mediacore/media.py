@@ -50,6 +50,18 @@ class DropCause(enum.StrEnum):
     """There was no room in time."""
     POOL_EXHAUSTED = "pool-exhausted"
     """There was no memory to put a frame in: readers keep too many."""
+    TRUNCATED = "truncated"
+    """A picture ended before its last byte."""
+    UNCHANGED = "unchanged"
+    """A picture like the one before: encoding it would show nothing new."""
+    RATE = "rate"
+    """It came sooner than the frame rate that is wanted."""
+    NETWORK_BUSY = "network-busy"
+    """It was not encoded, because too much was on its way to the viewers already."""
+    ENCODER_FAILED = "encoder-failed"
+    """The encoder did not give it back in time, or refused it."""
+    DECODER_FAILED = "decoder-failed"
+    """The decoder refused it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +241,23 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a viewer, or a consumer in this process, wants of a stream; who wants the same shares one rendition."""
+
+    codecs: tuple[str, ...] = ()
+    """Codecs it prefers, the best first: ``h264``, ``vp8``, ``vp9``, ``av1``. Empty: what costs the stream least."""
+    size: tuple[int, int] | None = None
+    """Largest (width, height) in pixels; the picture keeps its shape and is never enlarged. None: the stream's own."""
+    fps: float | None = None
+    """Frames per second at most. None: the stream's own."""
+
+    @property
+    def as_it_comes(self) -> bool:
+        """True if neither size nor rate is to be less than the stream's."""
+        return self.size is None and self.fps is None
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """The target is, or is about to be, in force."""
 
@@ -373,13 +402,43 @@ class CandidatePair:
 
 
 @dataclass(frozen=True, slots=True)
+class RenditionStats:
+    """Figures of one encoding that is made here, since it began."""
+
+    codec: str
+    """``h264``, ``vp8``, ``vp9`` or ``av1``."""
+    encoder: str
+    """Name of the encoder in use, as FFmpeg has it; empty while none is open."""
+    size: tuple[int, int] | None
+    """(width, height) in pixels of what is encoded; None before the first frame."""
+    fps: float | None
+    """Frames per second at most; None: as they come."""
+    bitrate_bps: int
+    """What the encoder is told to give, in bit/s."""
+    viewers: int
+    """Who takes its packets now: viewers, and consumers in this process."""
+    frames: QueueStats
+    """Frames that came in, were encoded, wait, or were skipped, by cause."""
+    refined: int
+    """Frames encoded again, for a static screen to become sharp or to show that the stream lives."""
+    key_frames: int
+    """Key frames among what was encoded."""
+    encode: Delay | None
+    """Time in the encoder per frame; None before the first one."""
+    encoders: int
+    """Encoders opened so far: one, and one more for each change that could not be made live, and each failure."""
+    failure: str | None = None
+    """Why it gives nothing any more; None while it works."""
+
+
+@dataclass(frozen=True, slots=True)
 class StreamStats:
     """Figures of one stream since it started."""
 
     serial: str
     """The device."""
     source: str
-    """The kind of source: ``screenrecord``, ``recording`` or ``publish``."""
+    """The kind of source: ``screenrecord``, ``screenrecord-frames``, ``screencap``, ``recording`` or ``publish``."""
     description: StreamDescription | None
     """What is streamed now; None before the first key frame."""
     viewers: int
@@ -399,7 +458,11 @@ class StreamStats:
     bitrate_bps: float
     """Bit rate over the last two seconds."""
     dropped: Mapping[DropCause, int] = field(default_factory=no_drops)
-    """Access units that the source itself dropped, by cause."""
+    """Access units or pictures that the source itself dropped, by cause."""
+    capture: str = ""
+    """How pictures come, where there is a choice, and why: ``raw (12.1 ms; png 48.0 ms)``."""
+    renditions: tuple[RenditionStats, ...] = ()
+    """The encodings that are made here now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import dataclasses
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mediacore.errors import SettingsError
 
@@ -15,6 +16,12 @@ SIZE_PX = (64, 7680)
 """Smallest and largest side of a picture."""
 
 
+FPS = (1.0, 60.0)
+"""Frame rates that pictures are captured and encoded at."""
+SOURCES = ("auto", "screenrecord", "screenrecord-frames", "screencap")
+"""What a device can be captured by."""
+CODECS = ("h264", "vp8", "vp9", "av1")
+"""What pictures can be encoded to."""
 PLAYOUT_DELAY_MS = 40_950
 """12 bits of 10 ms."""
 MEDIA_THREADS = 64
@@ -24,6 +31,11 @@ MEDIA_THREADS = 64
 def _between(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise SettingsError(f"{name} is {value}, it must be between {low} and {high}")
+
+
+def _one_of(name: str, value: str, values: tuple[str, ...]) -> None:
+    if value not in values:
+        raise SettingsError(f"{name} is {value!r}, it must be one of {', '.join(values)}")
 
 
 def _address(name: str, text: str) -> None:
@@ -53,8 +65,18 @@ def _server(name: str, text: str | None) -> None:
 class StreamSettings:
     """How one device is captured."""
 
+    source: Literal["auto", "screenrecord", "screenrecord-frames", "screencap"] = "auto"
+    """What captures the device: its own H.264 encoder, raw pictures of screenrecord, or screencap again and again.
+    ``auto`` takes the first of them that gives a picture."""
     bitrate_bps: int = 8_000_000
     """Video bit rate in bit/s, 100 kb/s to 50 Mb/s."""
+    fps: float = 30.0
+    """Frames per second at most, 1 to 60, of what is captured as pictures or encoded here."""
+    transcode_codecs: tuple[str, ...] = ("h264", "vp9", "vp8", "av1")
+    """Codecs that are encoded here for viewers who do not take the stream as it comes, in order of preference; the
+    viewer's own order decides among them only if it asks. Empty: nothing is ever encoded for it."""
+    encoder: str | None = None
+    """Name of the one encoder to use for its codec, as FFmpeg has it (``libx264``); None: the first that works."""
     size: tuple[int, int] | None = None
     """(width, height) to encode in pixels, even numbers; None is the display's own size."""
     idle_flush_us: int = 2_000
@@ -67,7 +89,11 @@ class StreamSettings:
     """How often the display's rotation is looked at, for sources that do not tell of it."""
 
     def __post_init__(self) -> None:
+        _one_of("source", self.source, SOURCES)
+        for codec in self.transcode_codecs:
+            _one_of("transcode_codecs", codec, CODECS)
         _between("bitrate_bps", self.bitrate_bps, *BITRATE_BPS)
+        _between("fps", self.fps, *FPS)
         _between("idle_flush_us", self.idle_flush_us, 100, 100_000)
         _between("key_frame_interval_s", self.key_frame_interval_s, 0.05, 60)
         _between("grace_s", self.grace_s, 0, 3600)

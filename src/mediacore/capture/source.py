@@ -35,7 +35,9 @@ class SourceStats:
     wrong_flushes: int = 0
     """Access units that were taken for complete too early."""
     dropped: Mapping[DropCause, int] = field(default_factory=no_drops)
-    """Access units that were not handed on, by cause."""
+    """Access units or pictures that were not handed on, by cause."""
+    capture: str = ""
+    """How pictures come, where there is a choice, and why."""
 
 
 class Source(Protocol):

@@ -1,0 +1,1 @@
+"""Frames to packets: one encoder per rendition, in a thread of its own."""
