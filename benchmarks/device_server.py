@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import dataclasses
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,16 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def thread_seconds() -> dict[str, float]:
-    """CPU seconds of this process's threads, summed by name."""
+    """CPU seconds of this process's threads, summed by name: Python's, or what the kernel has for native ones."""
     seconds: dict[str, float] = {}
+    names = {str(thread.native_id): thread.name for thread in threading.enumerate()}
     for task in Path("/proc/self/task").iterdir():
         try:
             name, _, rest = task.joinpath("stat").read_text().partition("(")[2].rpartition(")")
         except FileNotFoundError:  # it has just ended
             continue
         user, system = rest.split()[11:13]
+        name = names.get(task.name, name)
         seconds[name] = seconds.get(name, 0.0) + (int(user) + int(system)) / TICKS
     return seconds
 
