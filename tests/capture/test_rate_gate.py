@@ -8,7 +8,7 @@ from mediacore.media import Frame
 
 
 def frame(number: int, dirty_rows: tuple[int, int] | None = None) -> Frame:
-    block = np.full(24, number, np.uint8)
+    block = np.full(24, number % 256, np.uint8)
     return Frame.of_block(block, (4, 4), 4, matrix="bt709", pts_us=number, dirty_rows=dirty_rows)
 
 

@@ -2,7 +2,7 @@
 
 from mediacore.capture.shot_choice import AGAIN_US, HOPELESS_US, RECENT_SHOTS, SOONEST_US, ShotChoice, ShotCost
 
-ALL = ("raw", "gzip", "png", "jpeg")
+ALL = ("gzip", "raw", "png", "jpeg")
 
 
 def chosen(now_us: int = 0, **costs_ms: float) -> ShotChoice:
@@ -27,7 +27,7 @@ def test_all_are_measured_at_first_and_the_cheapest_is_chosen() -> None:
     assert choice.best == "raw"
     assert str(choice) == "raw (12.1 ms; gzip 30.2 ms, png 48.0 ms; no jpeg)"
     assert str(chosen(raw=40, gzip=10, png=20, jpeg=15)) == "gzip (10.0 ms; raw 40.0 ms, png 20.0 ms, jpeg 15.0 ms)"
-    assert str(chosen(png=5)) == "png (5.0 ms; no raw, gzip, jpeg)"
+    assert str(chosen(png=5)) == "png (5.0 ms; no gzip, raw, jpeg)"
 
 
 def test_a_shot_costs_its_quickest_way_and_its_slowest_decoding() -> None:
@@ -63,11 +63,11 @@ def test_a_cost_that_doubles_has_all_measured_again_but_not_at_once() -> None:
     use(choice, 25)
     assert choice.to_measure(SOONEST_US - 1, changing=True) == ()
     assert choice.to_measure(SOONEST_US, changing=False) == (), "nobody gains by it"
-    assert choice.to_measure(SOONEST_US, changing=True) == ("raw", "gzip", "png")
+    assert choice.to_measure(SOONEST_US, changing=True) == ("gzip", "raw", "png")
     choice.settled(SOONEST_US)
     assert choice.to_measure(2 * SOONEST_US, changing=True) == ()
     use(choice, 4)
-    assert choice.to_measure(2 * SOONEST_US, changing=True) == ("raw", "gzip", "png")
+    assert choice.to_measure(2 * SOONEST_US, changing=True) == ("gzip", "raw", "png")
 
 
 def test_once_a_minute_those_that_are_not_hopeless_are_measured_again() -> None:
@@ -76,7 +76,7 @@ def test_once_a_minute_those_that_are_not_hopeless_are_measured_again() -> None:
     choice.settled(0)
     use(choice, 10)
     assert choice.to_measure(AGAIN_US - 1, changing=True) == ()
-    assert choice.to_measure(AGAIN_US, changing=True) == ("raw", "gzip", "jpeg")
+    assert choice.to_measure(AGAIN_US, changing=True) == ("gzip", "raw", "jpeg")
 
 
 def test_what_does_not_work_any_more_is_forgotten() -> None:

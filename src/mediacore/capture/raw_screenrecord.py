@@ -184,7 +184,7 @@ class RawScreenRecord:
     async def _work(self) -> None:
         error: MediacoreError = CaptureError(self._serial, "screenrecord gives no frames")
         while not self._retries.used_up:
-            began_us = monotonic_us()
+            began_us, shown = monotonic_us(), self._began
             try:
                 if not self._awake.is_set():
                     await self._end_run()
@@ -194,7 +194,7 @@ class RawScreenRecord:
             except (DeviceError, AdbError) as failure:
                 log.info("screenrecord on %s: %s", self._serial, failure)
                 error = failure
-                self._retries.failed(began_us)
+                self._retries.failed(began_us if self._began > shown else None)
             else:
                 self._retries.reset()
         await self._end_run()

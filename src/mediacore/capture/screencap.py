@@ -78,12 +78,14 @@ class Screencap:
         self._lock = threading.Lock()  # of the pace
         self._pace = ShotPace(settings.fps)
         self._woken = threading.Event()
+        self._awake = asyncio.Event()  # somebody takes frames
         self._choice = ShotChoice()
         self._retries = Retries()
         self._on_end: Callable[[MediacoreError | None], None] | None = None
         self._slots = SlotSize((1, 1))
         self._shot_size: tuple[int, int] | None = None
         self._changed = False  # whether the newest shot differed from the one before
+        self._shown = 0  # shots that were pictures
         self._stopping = False
         self._reader: PictureReader | None = None
         self._runs = 0
@@ -119,6 +121,10 @@ class Screencap:
         with self._lock:
             self._pace.set_fps(fps)
         self._woken.set()
+        if fps > 0:
+            self._awake.set()
+        else:
+            self._awake.clear()
 
     def repeat(self) -> None:
         """The newest shot is pushed again, and another one is taken at once."""
@@ -166,15 +172,16 @@ class Screencap:
     async def _work(self) -> None:
         error: MediacoreError = CaptureError(self._serial, "screencap gives no pictures")
         while not self._retries.used_up:
-            began_us = monotonic_us()
+            began_us, shown = monotonic_us(), self._shown
             try:
+                await self._awake.wait()
                 await self._retries.pause()
                 await self._measure()
                 await self._capture()
             except (DeviceError, AdbError) as failure:
                 log.info("screencap on %s: %s", self._serial, failure)
                 error = failure
-                self._retries.failed(began_us)
+                self._retries.failed(began_us if self._shown > shown else None)
             else:
                 self._retries.reset()
         on_end, self._on_end = self._on_end, None
@@ -191,15 +198,8 @@ class Screencap:
         """Find out what each format costs, if that is not known. Raises ``CaptureError`` if none gives a picture."""
         formats = self._choice.to_measure(monotonic_us(), changing=self._changed)
         for shot_format in formats:
-            reader = await self._connect(shot_format)
-            try:
-                await in_own_thread(
-                    functools.partial(self._measure_format, reader, shot_format),
-                    name=f"screencap {self._serial}",
-                    wake=reader.close,
-                )
-            finally:
-                reader.close()
+            while not await self._measure_format(shot_format):
+                log.debug("the screen of %s is larger than it was", self._serial)
         if formats:
             self._choice.settled(monotonic_us())
             with self._lock:
@@ -209,6 +209,18 @@ class Screencap:
             raise CaptureError(self._serial, f"screencap gives no pictures: {await self._words()}")
         if formats:
             log.info("screencap on %s: %s", self._serial, self._choice)
+
+    async def _measure_format(self, shot_format: ShotFormat) -> bool:
+        """Tell the choice what a format costs; False if that takes frames with more memory."""
+        reader = await self._connect(shot_format)
+        try:
+            return await in_own_thread(
+                functools.partial(self._take_measured, reader, shot_format),
+                name=f"screencap {self._serial}",
+                wake=reader.close,
+            )
+        finally:
+            reader.close()
 
     async def _words(self) -> str:
         """What the program says instead."""
@@ -235,7 +247,7 @@ class Screencap:
 
     # ------------------------------------------------------------------------------------ in the thread
 
-    def _measure_format(self, reader: PictureReader, shot_format: ShotFormat) -> None:
+    def _take_measured(self, reader: PictureReader, shot_format: ShotFormat) -> bool:
         costs: list[ShotCost] = []
         patience_us = self._choice.patience_us
         for _ in range(MEASURED_SHOTS):
@@ -245,15 +257,19 @@ class Screencap:
             if isinstance(item, Shot):
                 costs.append(ShotCost(item.complete_us - asked_us, item.decoded_us - item.complete_us))
                 self._outlet.put(item.frame)
+                self._shown += 1
             elif item is None and not costs:
                 self._choice.gave_up(shot_format, monotonic_us() - asked_us)
-                return
-            else:
+                return True
+            elif isinstance(item, Damaged):
+                if self._slots.grown_for(item):
+                    return False
                 self._count(item)
         if costs:
             self._choice.measured(shot_format, costs)
         else:
             self._choice.failed(shot_format)
+        return True
 
     def _take_shots(self, reader: PictureReader, loop: asyncio.AbstractEventLoop) -> None:
         asked: deque[int] = deque()
@@ -277,6 +293,7 @@ class Screencap:
                 complete_us = item.complete_us
                 self._choice.used(cost_us)
                 self._changed = self._outlet.put(item.frame)
+                self._shown += 1
                 with self._lock:
                     self._pace.came(monotonic_us(), changed=self._changed, took_us=cost_us)
                 if item.frame.size != self._shot_size:
@@ -285,6 +302,8 @@ class Screencap:
             elif item is not None:
                 asked.popleft()
                 damaged += 1
+                if isinstance(item, Damaged) and self._slots.grown_for(item):
+                    return
                 self._check(item, damaged)
 
     def _next(
@@ -296,7 +315,6 @@ class Screencap:
             self._woken.clear()
             item = reader.next(0)
             if isinstance(item, Ended):
-                self._count(item)
                 raise ended(self._serial, item, "screencap")
             return None
         deadline_us = asked[0] + SHOT_TIMEOUT_S * 1e6
@@ -306,16 +324,13 @@ class Screencap:
 
     def _check(self, item: Damaged | Ended, damaged: int) -> None:
         """Raises if no more shots are to be had through this connection."""
-        self._count(item)
         if isinstance(item, Ended):
             raise ended(self._serial, item, "screencap")
+        self._count(item)
         if damaged >= MAX_DAMAGED:
             self._choice.forget()  # it may be the format that does not work any more
             raise CaptureError(self._serial, f"screencap gives damaged pictures: {item.detail}")
-        if self._slots.grown_for(item):
-            raise CaptureError(self._serial, f"the screen has grown: {item.detail}")
 
-    def _count(self, item: Damaged | Ended | None) -> None:
-        if isinstance(item, Damaged):
-            log.debug("a shot of %s is damaged: %s", self._serial, item.detail)
-            self._outlet.drop(item.cause)
+    def _count(self, item: Damaged) -> None:
+        log.debug("a shot of %s is damaged: %s", self._serial, item.detail)
+        self._outlet.drop(item.cause)

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 ShotFormat: TypeAlias = Literal["raw", "gzip", "png", "jpeg"]
 
 COMMANDS: dict[ShotFormat, str] = {
-    "raw": "screencap",
     "gzip": "screencap | gzip -1",
+    "raw": "screencap",
     "png": "screencap -p",
     "jpeg": "screencap -j",
 }
-"""What runs on the device. ``-j`` is there from Android 16 on."""
+"""What runs on the device, in the order in which it is tried: raw pixels of a large screen take long on a slow link.
+``-j`` is there from Android 16 on."""
 SLOTS = 12
 """Frames in memory at a time: being decoded, on their way, the newest one, and those that encoders and others hold."""
 MAX_SLOT_BYTES = slot_bytes(8192, 8192)
