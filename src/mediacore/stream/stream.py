@@ -8,12 +8,12 @@ import weakref
 from typing import TYPE_CHECKING
 
 from mediacore.errors import UnsupportedError
-from mediacore.media import Packet, StreamStats
+from mediacore.media import Packet, StreamStats, Wanted
 from mediacore.stream.packet_tap import PacketTap
 from mediacore.stream.rendition import Rendition
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from mediacore.capture.source import Source
     from mediacore.control.messages import Message
@@ -134,8 +134,28 @@ class Stream:
             await self._described.wait()
         return self._description
 
-    async def wait_ended(self) -> MediacoreError | None:
-        """Waits until the source ends; the error it ended with, if any."""
+    def codecs(self) -> tuple[str, ...]:
+        """What ``take`` gives, the best first: what comes as it is, then what is encoded here for who asks for it."""
+        return (self.codec,)
+
+    @contextlib.asynccontextmanager
+    async def take(self, codec: str, wanted: Wanted = Wanted()) -> AsyncIterator[int]:  # noqa: B008  # it is frozen
+        """The media loop's id of a rendition that is as ``wanted``, for as long as the context is open.
+
+        Who wants the same shares one. What needs an encoder starts with the first who takes it, and ends after the
+        last; all of a stream's renditions are on one thread, so a viewer can be moved from one to another.
+        ``wanted.codecs`` counts for nothing here: ``codec`` is what was agreed on.
+
+        Raises ``UnsupportedError`` for a codec that is not one of ``codecs()``, ``LimitError`` if too many different
+        ones are taken already, and the stream's error, or ``UnsupportedError``, if it has ended.
+        """
+        if codec not in self.codecs() or not wanted.as_it_comes:
+            raise UnsupportedError(f"{self.serial} gives no {codec} like this")
+        yield self.rendition
+
+    async def wait_ended(self, rendition: int | None = None) -> MediacoreError | None:
+        """Waits until the source ends, or the rendition that was taken does; the error it ended with, if any."""
+        del rendition
         await self._has_ended.wait()
         return self._error
 
