@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from mediacore.media import StreamDescription
+from mediacore.media import Applied, StreamDescription, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mediacore.capture.frame_source import FrameSource
     from mediacore.capture.source import Control, SourceStats
     from mediacore.errors import MediacoreError
-    from mediacore.media import Applied, Frame, Target, Unsupported
+    from mediacore.media import Frame, Unsupported
     from mediacore.stream.encoded import EncodedRendition
     from mediacore.stream.frame_fan import FrameFan
 
@@ -51,7 +51,7 @@ class FrameOrigin:
         self._loop = asyncio.get_running_loop()
         self._seen: tuple[tuple[int, int], int] | None = None  # size and rotation; belongs to the source's thread
         self._description: StreamDescription | None = None
-        self._closed = False
+        self._open = False
 
     @property
     def kind(self) -> str:
@@ -64,25 +64,30 @@ class FrameOrigin:
         return self._source.control
 
     @property
-    def primary(self) -> EncodedRendition:
-        """The stream's first rendition."""
-        return self._primary
+    def has_given(self) -> bool:
+        """True once there was a picture."""
+        return self._description is not None
+
+    @property
+    def own_taps(self) -> int:
+        """Consumers of the video that are our own."""
+        return 0
 
     async def open(self, on_end: Callable[[MediacoreError | None], None]) -> None:
         """Start. Raises a ``DeviceError`` or ``AdbError``."""
         await self._source.open(self._push, on_end, fps=self._fan.fps or self._fps)
+        self._open = True
+        if self._fan.fps:
+            self.demand(self._fan.fps)
 
     async def close(self) -> None:
         """Stop it."""
-        self._closed = True
-        try:
-            await self._source.close()
-        finally:
-            await self._primary.stopped()
+        self._open = False
+        await self._source.close()
 
     def demand(self, fps: float) -> None:
         """So many frames per second are wanted now."""
-        if self._closed or (not fps and self._description is None):
+        if not self._open or (not fps and not self.has_given):
             return
         resumed = fps > 0 and self._fan.newest is None
         self._source.set_fps(fps)
@@ -94,15 +99,16 @@ class FrameOrigin:
         return await self._primary.request_key_frame()
 
     async def set_target(self, target: Target) -> Applied | Unsupported:
-        """Rate and size are the source's and the encoder's, bits the encoder's alone."""
-        self._primary.set_target(target)
-        return await self._source.set_target(target)
+        """The size is the source's, if it can scale; bits and rate are the encoders', which have been told."""
+        if target.size is not None:
+            return await self._source.set_target(Target(size=target.size))
+        return Applied(target)
 
-    def described(self, profile_level_id: str, epoch: int) -> None:
-        """What the primary rendition's packets are from now on; the size is that of the pictures."""
-        known = self._description
-        if known is not None:
-            self._describe(known.size, known.rotation, profile_level_id, epoch)
+    def described(self, width: int, height: int, profile_level_id: str, epoch: int) -> None:
+        """What the packets of the video are from now on; the size that counts is that of the pictures."""
+        del width, height
+        if self._description is not None:
+            self._describe(self._description.size, self._description.rotation, profile_level_id, epoch)
 
     def stats(self) -> SourceStats:
         """Of the source."""
@@ -117,12 +123,10 @@ class FrameOrigin:
         self._fan.push(frame)
 
     def _first_of_its_kind(self, size: tuple[int, int], rotation: int) -> None:
-        if self._closed:
-            return
         known = self._description
         profile, epoch = (known.profile_level_id, known.epoch) if known is not None else ("", 0)
         self._describe(size, rotation, profile, epoch)
-        if known is None and not self._fan.fps:
+        if known is None and self._open and not self._fan.fps:
             self._source.set_fps(0)
 
     def _describe(self, size: tuple[int, int], rotation: int, profile: str, epoch: int) -> None:

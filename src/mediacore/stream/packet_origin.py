@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mediacore.capture.source import Control, Source, SourceStats
-    from mediacore.media import Applied, DropCause, Packet, StreamDescription, Target, Unsupported
+    from mediacore.media import Applied, DropCause, StreamDescription, Target, Unsupported
     from mediacore.media_loop import MediaLoop
     from mediacore.stream.frame_fan import FrameFan
     from mediacore.stream.rendition import Rendition
@@ -80,14 +80,14 @@ class PacketOrigin:
         return self._source.control
 
     @property
-    def push(self) -> Callable[[Packet], None] | None:
-        """Takes packets from outside, if that is where they come from."""
-        return self._source.push
+    def has_given(self) -> bool:
+        """True once there was a key frame."""
+        return self._source.description is not None
 
     @property
-    def decodes(self) -> bool:
-        """True while it is decoded."""
-        return self._decoding is not None
+    def own_taps(self) -> int:
+        """Consumers of the video that are our own: the decoder."""
+        return int(self._decoding is not None)
 
     async def open(self, on_end: Callable[[MediacoreError | None], None]) -> None:
         """Start. Raises a ``DeviceError``, ``AdbError`` or ``RecordingError``."""
