@@ -24,7 +24,7 @@ from mediacore.errors import (
     NotGrantedError,
     SetupError,
 )
-from mediacore.media import CloseReason, Device, DeviceState, EngineStats, Grants
+from mediacore.media import CloseReason, Device, DeviceState, EngineStats, Grants, Wanted
 from mediacore.media_loop import MediaLoop
 from mediacore.rtc.identity import Identity
 from mediacore.rtc.port import host_addresses
@@ -266,8 +266,17 @@ class Engine:
 
     # ------------------------------------------------------------------------------------ sessions
 
-    async def connect(self, serial: str, offer_sdp: str, *, grants: Grants = Grants.ALL) -> Session:
+    async def connect(
+        self,
+        serial: str,
+        offer_sdp: str,
+        *,
+        grants: Grants = Grants.ALL,
+        wanted: Wanted = Wanted(),  # noqa: B008  # it is frozen
+    ) -> Session:
         """Answer a viewer's WebRTC offer; the connection is made in the background and ends by itself.
+
+        ``wanted``: preferred codecs, largest size and frame rate; what it gets is shared by all who want the same.
 
         Raises a ``DeviceError``, ``AdbError``, ``SdpError``, ``NoCommonCodecError``, ``ConnectTimeoutError``,
         ``NotGrantedError``, ``LimitError`` or ``SetupError``; nothing is left behind then. Without ``Grants.CONTROL``
@@ -284,7 +293,13 @@ class Engine:
                 "no network address was up when the first stream began: end the streams, or restart, now that one is"
             )
         session = Session(
-            serial, self.settings.rtc, loop, identity=self._identity, grants=grants, on_closed=self._session_closed
+            serial,
+            self.settings.rtc,
+            loop,
+            identity=self._identity,
+            grants=grants,
+            wanted=wanted,
+            on_closed=self._session_closed,
         )
         self._sessions.put(session.id, session)
         self._sessions_total += 1

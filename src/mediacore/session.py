@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from mediacore.control.messages import Message
-    from mediacore.media import StreamDescription
+    from mediacore.media import StreamDescription, Wanted
     from mediacore.media_loop import MediaLoop
     from mediacore.rtc.identity import Identity
     from mediacore.settings import RtcSettings
@@ -72,6 +72,7 @@ class Session:
         *,
         identity: Identity,
         grants: Grants,
+        wanted: Wanted,
         on_closed: Callable[[Session], None],
     ) -> None:
         self.id = secrets.token_hex(8)
@@ -95,6 +96,7 @@ class Session:
         self._tasks: set[asyncio.Task[None]] = set()
         self._described: StreamDescription | None = None
         self._grants = grants
+        self._wanted = wanted
         self._stream: Stream | None = None
         self._viewer = Viewer(settings, loop, on_message=self._receive, identity=identity, public_id=self.id)
         self._dialogue = Dialogue(self._viewer.send_message, self._carry_out, grants=grants, on_abuse=self._abused)

@@ -72,6 +72,13 @@ class Refusal:
     """Why it is not used."""
 
 
+def encodable(codec: str) -> bool:
+    """True if there is an encoder for it that needs no hardware: one that can be relied on."""
+    return any(
+        candidate.name in av.codecs_available for candidate in CANDIDATES.get(codec, ()) if not candidate.hardware
+    )
+
+
 def open_encoder(
     settings: EncoderSettings,
     only: str | None = None,
