@@ -111,7 +111,7 @@ async def test_what_a_published_stream_does_not_take(loop: MediaLoop, monkeypatc
         await stream.push(Packet("video", "vp8", b"x", 0, True, 1, 0))
     with pytest.raises(UnsupportedError, match="without audio"):
         await stream.push(Packet("audio", "opus", b"x", 0, True, 1, 0))
-    with pytest.raises(UnsupportedError, match="a bytes cannot be encoded here yet"):
+    with pytest.raises(UnsupportedError, match="a bytes cannot be sent"):
         await stream.push(b"x")  # type: ignore[arg-type]
     assert isinstance(await stream.set_target(Target(fps=10)), Unsupported)
     assert await stream.request_key_frame() is False

@@ -24,8 +24,8 @@ class EncoderSettings:
     ceiling_bps: int
     """The most that ``set_bitrate`` will ever be asked for."""
     matrix: Literal["bt709", "bt601"] = "bt709"
-    """How the frames' colours became luma and chroma, in limited range; written into the stream where it has a place for
-    it. VP8 is always ``bt601``."""
+    """How the frames' colours became luma and chroma, in limited range; written into the stream where it has a place
+    for it. VP8 is always ``bt601``."""
     profile_level_id: str | None = None
     """For H.264: profile that viewers have taken, as 6 hexadecimal digits; None: constrained baseline."""
 
@@ -35,7 +35,7 @@ class EncodedFrame:
     """One encoded frame."""
 
     data: bytes | memoryview
-    """H.264: one access unit in Annex B, SPS and PPS before each IDR picture. VP8, VP9: a frame. AV1: a temporal unit."""
+    """H.264: an access unit in Annex B, SPS and PPS before each IDR picture. VP8, VP9: a frame. AV1: temporal unit."""
     pts_us: int
     """That of the frame."""
     is_key: bool

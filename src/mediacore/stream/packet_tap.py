@@ -8,12 +8,14 @@ after them could not be decoded. Thread rule: one asyncio loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
 from typing import TYPE_CHECKING, Literal
 
 from mediacore.media import DropCause, Packet, QueueStats
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from mediacore.errors import MediacoreError
@@ -31,11 +33,23 @@ class PacketTap:
         codec: of the packets.
         capacity: how many wait at most.
         replay: True: begin with the pictures since the last key frame; False: with the next key frame.
+        on_closed: called on the asyncio loop, soon after it was closed or dropped.
     """
 
-    def __init__(self, loop: MediaLoop, rendition: int, codec: str, *, capacity: int, replay: bool = True) -> None:
+    def __init__(
+        self,
+        loop: MediaLoop,
+        rendition: int,
+        codec: str,
+        *,
+        capacity: int,
+        replay: bool = True,
+        on_closed: Callable[[], None] | None = None,
+    ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity is {capacity}, it must be at least 1")
+        self.rendition = rendition
+        """Whose packets."""
         self._loop = loop
         self._codec = codec
         self._kind: Literal["video", "audio"] = "audio" if codec == "opus" else "video"
@@ -47,7 +61,9 @@ class PacketTap:
         if rendition:
             self._tap = loop.add_tap(rendition, self, capacity=capacity, replay=replay)
         # A consumer that forgets its tap is not fed for ever.
-        self._finalizer = weakref.finalize(self, loop.discard, self._tap)
+        self._finalizer = weakref.finalize(
+            self, _let_go, loop, self._tap, asyncio.get_running_loop() if on_closed is not None else None, on_closed
+        )
         self._finalizer.atexit = False
 
     @property
@@ -127,3 +143,13 @@ class PacketTap:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _let_go(
+    loop: MediaLoop, tap: int, asyncio_loop: asyncio.AbstractEventLoop | None, on_closed: Callable[[], None] | None
+) -> None:
+    """In any thread: the collector's."""
+    loop.discard(tap)
+    if asyncio_loop is not None and on_closed is not None:
+        with contextlib.suppress(RuntimeError):  # it is closed
+            asyncio_loop.call_soon_threadsafe(on_closed)

@@ -1,35 +1,45 @@
-"""One device being captured now: its source and its renditions. Media parts are wired here only."""
+"""One device being captured now: its source, its renditions and its frames. Media parts are wired here only."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import weakref
 from typing import TYPE_CHECKING
 
+from mediacore import picture
+from mediacore.capture.frame_publication import FramePublication
+from mediacore.encode.jpeg import jpeg_of
 from mediacore.errors import UnsupportedError
-from mediacore.media import Packet, StreamStats, Wanted
+from mediacore.media import Frame, Packet, StreamStats, Target, Wanted
+from mediacore.settings import BITRATE_BPS, FPS
+from mediacore.stream.encoding import start_encoder
+from mediacore.stream.feed import Feed, gives_packets
+from mediacore.stream.frame_fan import FrameFan
+from mediacore.stream.frame_origin import FrameOrigin
+from mediacore.stream.frame_tap import FrameTap
+from mediacore.stream.packet_origin import PacketOrigin
 from mediacore.stream.packet_tap import PacketTap
-from mediacore.stream.rendition import Rendition
+from mediacore.stream.renditions import Renditions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from mediacore.capture.frame_source import FrameSource
     from mediacore.capture.source import Source
     from mediacore.control.messages import Message
     from mediacore.errors import MediacoreError
-    from mediacore.media import Applied, StreamDescription, Target, Unsupported
+    from mediacore.media import Applied, StreamDescription, Unsupported
     from mediacore.media_loop import MediaLoop
     from mediacore.settings import StreamSettings
+    from mediacore.stream.encoding import StartEncoding
+    from mediacore.stream.rendition import Rendition
 
 WHATEVER_BYTES = 1 << 40
 """What is cached is replayed whatever its size where nothing else can be had: more than the cache ever holds."""
-AUDIO_REPLAY_BYTES = 0
-"""Sound of before is of no use to anybody."""
-
-
-async def _no_key_frames() -> bool:
-    return False  # each packet of sound is one
+RAW_CODEC = "h264"
+"""What raw pictures are encoded to first of all: the codec that costs least."""
 
 
 class Stream:
@@ -37,41 +47,50 @@ class Stream:
 
     Args:
         serial: the device.
-        source: what fills it.
+        source: what fills it: with packets, or with pictures that are encoded here.
         settings: of the capture.
         replay_bytes: what a late viewer gets of cached pictures at most.
         screenshot: takes one.
+        fallbacks: make further sources, for a device that the ones before give no picture of.
+        start: starts an encoder.
     """
 
     def __init__(
         self,
         serial: str,
-        source: Source,
+        source: Source | FrameSource,
         settings: StreamSettings,
         *,
         replay_bytes: int,
         screenshot: Callable[[], Awaitable[bytes]],
+        fallbacks: Sequence[Callable[[], Source | FrameSource]] = (),
+        start: StartEncoding | None = None,
     ) -> None:
         self.serial = serial
-        self._source = source
+        self._settings = settings
         self._replay_bytes = replay_bytes
-        self._key_frame_interval_s = settings.key_frame_interval_s
         self._take_screenshot = screenshot
+        self._start_encoder = start or start_encoder(only=settings.encoder)
+        self._push_packet = source.push if gives_packets(source) else None
+        self._codec = source.codec if gives_packets(source) else RAW_CODEC
         self._loop: MediaLoop | None = None
-        self._video: Rendition | None = None
-        self._audio: Rendition | None = None
+        self._renditions: Renditions | None = None
+        self._fan = FrameFan(self._frames_wanted)
+        self._feed = Feed(serial, source, fallbacks, origin_of=self._origin_of, on_end=self._end)
+        self._frames_in: FramePublication | None = None  # once a program has pushed one
+        self._turn = asyncio.Lock()
         self._description: StreamDescription | None = None
         self._described = asyncio.Event()  # replaced by a new one at each description
         self._has_ended = asyncio.Event()
         self._error: MediacoreError | None = None
         # The consumer owns its tap: one that is dropped without being closed ends by itself.
-        self._taps: weakref.WeakSet[PacketTap] = weakref.WeakSet()
+        self._taps: weakref.WeakSet[PacketTap | FrameTap] = weakref.WeakSet()
 
     # ------------------------------------------------------------------------------------ for everybody
 
     @property
     def description(self) -> StreamDescription | None:
-        """What is streamed now; None before the first key frame (a static screen has none)."""
+        """What is streamed now; None before the first key frame or picture (a static screen may have none)."""
         return self._description
 
     @property
@@ -83,43 +102,85 @@ class Stream:
         """Encoded access units from a key frame on: ``async for packet in stream.packets()``.
 
         At most ``capacity`` of them wait; a slower consumer goes on at a later key frame, and the loss is counted. It
-        begins with the pictures since the last key frame, or, without ``replay``, with the next one.
+        begins with the pictures since the last key frame, or, without ``replay``, with the next one. Raises
+        ``EncoderError`` if they are encoded here, and cannot be.
         """
-        return self._tap(self._video, capacity, replay=replay)
+        renditions = self._opened
+        if not renditions.video.id:
+            return self._packet_tap(renditions.video, capacity)
+        renditions.hold_video()
+        try:
+            return self._packet_tap(renditions.video, capacity, replay=replay, on_closed=renditions.release_video)
+        except BaseException:
+            renditions.release_video()
+            raise
 
     def audio_packets(self, capacity: int = 64) -> PacketTap:
         """Encoded packets of sound; none come from a stream without audio, and the iteration ends with the stream."""
-        return self._tap(self._audio, capacity, replay=False)
+        return self._packet_tap(self._opened.audio, capacity, replay=False)
 
-    async def push(self, packet: Packet) -> None:
-        """Send a packet of one's own; for streams of ``Engine.publish``.
+    def frames(self, size: tuple[int, int] | None = None, capacity: int = 2) -> FrameTap:
+        """Pictures, I420: ``async for frame in stream.frames()``. Packets of a device's own encoder are decoded.
 
-        H.264 comes as one access unit in Annex B with SPS and PPS before each key frame. Raises ``UnsupportedError`` if
-        this stream cannot take it, ``LimitError`` if the media loop cannot take more now (the packet is dropped then).
+        ``size`` is the largest (width, height) in pixels; larger pictures are scaled down in their shape. At most
+        ``capacity`` frames wait; a slower consumer loses the oldest, which are counted. It begins with the newest.
         """
-        if self._source.push is None:
+        loop = self._opened.video.id and self._loop
+        fan = self._fan if loop and loop.running and not self.ended else None
+        tap = FrameTap(fan, size=size, capacity=capacity, fps=self._settings.fps)
+        self._taps.add(tap)
+        if self.ended:
+            tap.end(self._error)
+        return tap
+
+    async def push(self, packet: Packet | Frame) -> None:
+        """Send a packet or a picture of one's own; for streams of ``Engine.publish``.
+
+        H.264 comes as one access unit in Annex B with SPS and PPS before each key frame. Pictures are encoded here, and
+        once one was pushed, no more video packets are taken. Raises ``UnsupportedError`` if this stream cannot take it,
+        ``LimitError`` if the media loop cannot take more now (the packet is dropped then).
+        """
+        if self._push_packet is None:
             raise UnsupportedError(f"{self.serial} is not published from here: it has a source of its own")
-        if not isinstance(packet, Packet):
-            raise UnsupportedError(f"a {type(packet).__name__} cannot be encoded here yet: push encoded packets")
-        self._source.push(packet)
+        if isinstance(packet, Frame):
+            await self._push_frame(packet)
+        elif not isinstance(packet, Packet):
+            raise UnsupportedError(f"a {type(packet).__name__} cannot be sent: push packets or frames")
+        elif packet.kind == "video" and self._frames_in is not None:
+            raise UnsupportedError(f"{self.serial} gets pictures: its packets are made here")
+        else:
+            self._push_packet(packet)
 
     async def request_key_frame(self) -> bool:
         """Ask for a key frame. False if this source cannot give one before its time."""
-        return await self._source.request_key_frame()
+        return await self._feed.origin.request_key_frame()
 
     async def set_target(self, target: Target) -> Applied | Unsupported:
-        """Change bit rate, frame rate or size, as far as the source can."""
-        return await self._source.set_target(target)
+        """Change bit rate, frame rate or size, as far as the source can.
+
+        What is encoded here follows, but never above the bit rate of the settings, and the size is its source's.
+        """
+        if target.bitrate_bps is not None:
+            highest = self._settings.bitrate_bps if self._opened.primary is not None else BITRATE_BPS[1]
+            target = dataclasses.replace(target, bitrate_bps=min(max(target.bitrate_bps, BITRATE_BPS[0]), highest))
+        if target.fps is not None:
+            target = dataclasses.replace(target, fps=min(max(target.fps, FPS[0]), FPS[1]))
+        self._opened.set_target(target)
+        return await self._feed.origin.set_target(target)
 
     async def control(self, message: Message) -> None:
         """Carry out an input message on the device. Raises ``UnsupportedError`` if it cannot be done here."""
-        if self._source.control is None:
-            raise UnsupportedError(f"{self.serial} is a {self._source.kind}: it takes no input")
-        await self._source.control.send(message)
+        origin = self._feed.origin
+        if origin.control is None:
+            raise UnsupportedError(f"{self.serial} is a {origin.kind}: it takes no input")
+        await origin.control.send(message)
 
     async def screenshot(self) -> bytes:
-        """The device's screen now, as PNG or JPEG."""
-        return await self._take_screenshot()
+        """The device's screen now, as PNG or JPEG; the newest frame if somebody takes frames anyway."""
+        frame = self._fan.newest
+        if frame is None:
+            return await self._take_screenshot()
+        return await asyncio.to_thread(jpeg_of, frame)
 
     async def wait_described(self, timeout_s: float) -> StreamDescription | None:
         """The description, waiting up to ``timeout_s`` for it; None if there is none by then."""
@@ -134,9 +195,66 @@ class Stream:
             await self._described.wait()
         return self._description
 
+    async def wait_ended(self, rendition: int | None = None) -> MediacoreError | None:
+        """Waits until the source ends, or the rendition that was taken fails; the error it ended with, if any."""
+        encoded = self._renditions.of(rendition) if self._renditions is not None else None
+        if encoded is None:
+            await self._has_ended.wait()
+            return self._error
+        waits = [asyncio.create_task(event.wait()) for event in (self._has_ended, encoded.has_failed)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        return self._error if self.ended else encoded.failure
+
+    def stats(self) -> StreamStats:
+        """Figures since the stream started."""
+        origin, renditions = self._feed.origin, self._opened
+        source = origin.stats()
+        figures = renditions.video.figures()
+        return StreamStats(
+            serial=self.serial,
+            source=origin.kind,
+            description=self._description,
+            viewers=renditions.viewers() - origin.own_taps,
+            frames=int(figures["units"]),
+            bytes=int(figures["bytes"]),
+            key_frames=int(figures["key_frames"]),
+            key_frame_requests=renditions.video.key_frame_requests,
+            restarts=source.restarts,
+            fps=figures["fps"],
+            bitrate_bps=figures["bitrate_bps"],
+            dropped=source.dropped,
+            capture="; ".join(filter(None, (source.capture, *self._feed.passed_over))),
+            renditions=renditions.stats(),
+        )
+
+    # ------------------------------------------------------------------------------------ for sessions and the engine
+
+    @property
+    def codec(self) -> str:
+        """Of its video as it comes."""
+        return self._codec
+
+    @property
+    def rendition(self) -> int:
+        """The media loop's id of its video as it comes; 0 before ``open`` and after ``close``.
+
+        Its packets are made only for those who ``take`` it, if they are made here.
+        """
+        return self._renditions.video.id if self._renditions is not None else 0
+
+    @property
+    def audio_rendition(self) -> int:
+        """The same of its sound; 0 if it has none."""
+        audio = self._renditions.audio if self._renditions is not None else None
+        return audio.id if audio is not None else 0
+
     def codecs(self) -> tuple[str, ...]:
         """What ``take`` gives, the best first: what comes as it is, then what is encoded here for who asks for it."""
-        return (self.codec,)
+        return self._opened.codecs()
 
     @contextlib.asynccontextmanager
     async def take(self, codec: str, wanted: Wanted = Wanted()) -> AsyncIterator[int]:  # noqa: B008  # it is frozen
@@ -144,91 +262,97 @@ class Stream:
 
         Who wants the same shares one. What needs an encoder starts with the first who takes it, and ends after the
         last; all of a stream's renditions are on one thread, so a viewer can be moved from one to another.
-        ``wanted.codecs`` counts for nothing here: ``codec`` is what was agreed on.
+        ``wanted.codecs`` counts for nothing here: ``codec`` is what was agreed on. ``wait_ended`` tells of its failure.
 
         Raises ``UnsupportedError`` for a codec that is not one of ``codecs()``, ``LimitError`` if too many different
-        ones are taken already, and the stream's error, or ``UnsupportedError``, if it has ended.
+        ones are taken already, ``EncoderError`` if this one has failed, and the stream's error, or
+        ``UnsupportedError``, if it has ended.
         """
-        if codec not in self.codecs() or not wanted.as_it_comes:
-            raise UnsupportedError(f"{self.serial} gives no {codec} like this")
-        yield self.rendition
-
-    async def wait_ended(self, rendition: int | None = None) -> MediacoreError | None:
-        """Waits until the source ends, or the rendition that was taken does; the error it ended with, if any."""
-        del rendition
-        await self._has_ended.wait()
-        return self._error
-
-    def stats(self) -> StreamStats:
-        """Figures since the stream started."""
-        source = self._source.stats()
-        figures = self._video.figures() if self._video is not None else {}
-        return StreamStats(
-            serial=self.serial,
-            source=self._source.kind,
-            description=self._description,
-            viewers=int(figures.get("viewers", 0) + figures.get("taps", 0)),
-            frames=int(figures.get("units", 0)),
-            bytes=int(figures.get("bytes", 0)),
-            key_frames=int(figures.get("key_frames", 0)),
-            key_frame_requests=self._video.key_frame_requests if self._video is not None else 0,
-            restarts=source.restarts,
-            fps=figures.get("fps", 0.0),
-            bitrate_bps=figures.get("bitrate_bps", 0.0),
-            dropped=source.dropped,
-        )
-
-    # ------------------------------------------------------------------------------------ for sessions and the engine
-
-    @property
-    def codec(self) -> str:
-        """Of its video."""
-        return self._source.codec
-
-    @property
-    def rendition(self) -> int:
-        """The media loop's id of its video; 0 before ``open`` and after ``close``."""
-        return self._video.id if self._video is not None else 0
-
-    @property
-    def audio_rendition(self) -> int:
-        """The same of its sound; 0 if it has none."""
-        return self._audio.id if self._audio is not None else 0
+        if self.ended or not self.rendition:
+            raise self._error or UnsupportedError(f"the stream of {self.serial} has ended")
+        renditions = self._opened
+        if renditions.as_it_comes(codec, wanted):
+            renditions.hold_video()
+            try:
+                yield renditions.video.id
+            finally:
+                renditions.release_video()
+        else:
+            encoded = renditions.hold(codec, wanted)
+            try:
+                yield encoded.rendition.id
+            finally:
+                renditions.release(encoded)
 
     async def open(self, loop: MediaLoop) -> None:
         """Start the source. Raises a ``DeviceError``, ``AdbError`` or ``RecordingError`` if it cannot be started."""
         self._loop = loop
-        self._video = Rendition(
-            loop,
-            self._source.codec,
-            replay_bytes=self._replay_bytes if self._source.key_frames_on_request else WHATEVER_BYTES,
-            key_frame_interval_s=self._key_frame_interval_s,
-            on_described=self._describe,
-            request_key_frame=self._source.request_key_frame,
-        )
-        if self._source.has_audio:
-            self._audio = Rendition(
-                loop,
-                "opus",
-                replay_bytes=AUDIO_REPLAY_BYTES,
-                beside=self._video.id,
-                key_frame_interval_s=self._key_frame_interval_s,
-                on_described=lambda *_: None,
-                request_key_frame=_no_key_frames,
-            )
-        await self._source.open(loop, self.rendition, self.audio_rendition, self._end)
+        await self._feed.open()
 
     async def close(self) -> None:
         """Stop the source, remove the renditions, end all consumers."""
         async with contextlib.AsyncExitStack() as rest:
             rest.callback(self._end, None)
-            for rendition in (self._video, self._audio):
-                if rendition is not None:
-                    rest.push_async_callback(rendition.close)
-            await self._source.close()
+            if self._renditions is not None:
+                rest.push_async_callback(self._renditions.close)
+            await self._feed.close()
 
-    def _describe(self, width: int, height: int, profile_level_id: str, epoch: int) -> None:
-        self._description = self._source.described(width, height, profile_level_id, epoch)
+    # ------------------------------------------------------------------------------------ wiring
+
+    @property
+    def _opened(self) -> Renditions:
+        if self._renditions is None:
+            raise UnsupportedError(f"the stream of {self.serial} has not been opened")
+        return self._renditions
+
+    def _origin_of(self, source: Source | FrameSource) -> PacketOrigin | FrameOrigin:
+        """Wire a source: the first makes the renditions, later ones go on with them."""
+        assert self._loop is not None
+        if self._renditions is None:
+            late = gives_packets(source) and not source.key_frames_on_request
+            self._renditions = Renditions(
+                self._loop,
+                self._fan,
+                self._settings,
+                codec=self._codec,
+                replay_bytes=self._replay_bytes,
+                video_replay_bytes=WHATEVER_BYTES if late else self._replay_bytes,
+                start=self._start_encoder,
+                on_described=self._video_described,
+                request_key_frame=self.request_key_frame,
+                on_failed=self._end_packets,
+            )
+        renditions = self._renditions
+        if gives_packets(source):
+            if source.has_audio and renditions.audio is None:
+                renditions.add_audio()
+            return PacketOrigin(
+                self._loop, source, renditions.video, renditions.audio, self._fan, on_described=self._describe
+            )
+        encoded = renditions.encode_video()
+        return FrameOrigin(source, self._fan, encoded, fps=self._settings.fps, on_described=self._describe)
+
+    async def _push_frame(self, frame: Frame) -> None:
+        """The first one makes a source of pictures of what would have been one of packets."""
+        async with self._turn:
+            if self._frames_in is None:
+                if self._description is not None:
+                    raise UnsupportedError(f"{self.serial} gets packets: it takes no pictures beside them")
+                self._frames_in = FramePublication(self.serial)
+                await self._feed.add(self._frames_in)
+        if frame.full_range or frame.matrix != "bt709":
+            frame = await asyncio.to_thread(picture.reshape, frame, matrix="bt709")
+        self._frames_in.push(frame)
+
+    def _frames_wanted(self, fps: float) -> None:
+        self._feed.demand(fps)
+
+    def _video_described(self, width: int, height: int, profile_level_id: str, epoch: int) -> None:
+        self._feed.origin.described(width, height, profile_level_id, epoch)
+
+    def _describe(self, description: StreamDescription) -> None:
+        self._description = description
+        self._opened.picture_size = description.size
         self._described.set()
         self._described = asyncio.Event()
 
@@ -238,17 +362,35 @@ class Stream:
             return
         self._error = error
         self._has_ended.set()
-        for rendition in (self._video, self._audio):
-            if rendition is not None:
-                rendition.end()
+        if self._renditions is not None:
+            self._renditions.end()
         for tap in list(self._taps):
             tap.end(error)
 
-    def _tap(self, rendition: Rendition | None, capacity: int, *, replay: bool) -> PacketTap:
-        if self._loop is None:
-            raise UnsupportedError(f"the stream of {self.serial} has not been opened")
+    def _end_packets(self, error: MediacoreError) -> None:
+        """The video is encoded here, and cannot be any more: frames, and other renditions, go on."""
+        for tap in list(self._taps):
+            if isinstance(tap, PacketTap) and tap.rendition == self.rendition:
+                tap.end(error)
+
+    def _packet_tap(
+        self,
+        rendition: Rendition | None,
+        capacity: int,
+        *,
+        replay: bool = False,
+        on_closed: Callable[[], None] | None = None,
+    ) -> PacketTap:
+        assert self._loop is not None
         id, codec = (rendition.id, rendition.codec) if rendition is not None else (0, "opus")
-        tap = PacketTap(self._loop, id if self._loop.running else 0, codec, capacity=capacity, replay=replay)
+        tap = PacketTap(
+            self._loop,
+            id if self._loop.running else 0,
+            codec,
+            capacity=capacity,
+            replay=replay,
+            on_closed=on_closed,
+        )
         self._taps.add(tap)
         if self.ended:
             tap.end(self._error)

@@ -1,0 +1,48 @@
+"""H.264 by x264: every frame at once, sliced over the cores, a new rate without an IDR picture.
+
+The rate can be changed while it is open only if it was opened for a constant rate, and only below that (FFmpeg
+compares ``bit_rate``, and x264 keeps the ``maxrate`` of the beginning): so it is opened for the ceiling.
+The presets and sizes here are what benchmarks/bench_encoders.py shows.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from mediacore.encode.av_encoder import Tuning
+
+if TYPE_CHECKING:
+    from mediacore.encode.encoder import EncoderSettings
+
+PRESET = "veryfast"
+BUFFER_S = 0.25
+"""What may be sent at a time, in seconds of the rate: the largest key frame."""
+MOST_THREADS = 4
+"""Each is a slice, which costs bits."""
+PROFILES = {"42": "baseline", "4d": "main", "64": "high"}
+"""By profile_idc as hexadecimal digits; x264's baseline is the constrained one."""
+
+
+def profile_of(profile_level_id: str | None) -> str:
+    """The profile to encode for viewers that take ``profile_level_id``; every one of them takes baseline."""
+    return PROFILES.get((profile_level_id or "42")[:2].lower(), "baseline")
+
+
+def x264(settings: EncoderSettings) -> Tuning:
+    """libx264 for screens."""
+    return Tuning(
+        {
+            "preset": PRESET,
+            "tune": "zerolatency",
+            "profile": profile_of(settings.profile_level_id),
+            "forced-idr": "1",
+            "maxrate": str(settings.ceiling_bps),
+            "bufsize": str(round(settings.ceiling_bps * BUFFER_S)),
+            "x264-params": "scenecut=0:keyint=infinite",
+        },
+        threads=min(MOST_THREADS, os.cpu_count() or 1),
+        rate="live",
+        time="frames",
+        opens_at_ceiling=True,
+    )

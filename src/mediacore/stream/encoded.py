@@ -1,0 +1,189 @@
+"""A rendition whose packets are made here: its encoder, and those who take it.
+
+Policy: the encoder runs while somebody takes the rendition, and never for one viewer alone. Frames that come while too
+much waits on the way to the viewers are skipped before they are encoded. A rendition that fails tells those who take
+it why, and leaves the others alone. Thread rule: one asyncio loop; the encoder's thread pushes into the media loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING
+
+from mediacore.media import QueueStats, RenditionStats, Target
+from mediacore.stream.encoding import Outlet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mediacore.errors import MediacoreError
+    from mediacore.media import Wanted
+    from mediacore.media_loop import MediaLoop
+    from mediacore.stream.encoding import Encoding, StartEncoding
+    from mediacore.stream.frame_fan import FrameConsumer, FrameFan
+    from mediacore.stream.rendition import Rendition
+
+RING = 2
+"""Frames that wait for an encoder: it takes the newest."""
+CLOSE_S = 2.0
+"""For the frame that is being encoded at the end."""
+
+
+class EncodedRendition:
+    """One encoding that is made here.
+
+    Args:
+        loop: the media loop.
+        rendition: what it fills.
+        fan: where the frames come from.
+        wanted: size and rate at most.
+        target: bit rate and rate of the stream, which those of ``wanted`` are taken out of.
+        ceiling_bps: the most that the bit rate will ever be.
+        start: starts an encoder.
+        on_failed: called when it gives nothing any more.
+    """
+
+    def __init__(
+        self,
+        loop: MediaLoop,
+        rendition: Rendition,
+        fan: FrameFan,
+        *,
+        wanted: Wanted,
+        target: Target,
+        ceiling_bps: int,
+        start: StartEncoding,
+        on_failed: Callable[[MediacoreError], None] = lambda _: None,
+    ) -> None:
+        self.rendition = rendition
+        self.wanted = wanted
+        self.holders = 0
+        """Who takes it now."""
+        self.failure: MediacoreError | None = None
+        """Why it gives nothing any more; None while it works."""
+        self.has_failed = asyncio.Event()
+        """Set with ``failure``."""
+        self._media_loop = loop
+        self._fan = fan
+        self._target = target
+        self._ceiling_bps = ceiling_bps
+        self._start = start
+        self._on_failed = on_failed
+        self._consumer: FrameConsumer | None = None
+        self._encoding: Encoding | None = None
+        self._outlet: Outlet | None = None
+        self._last = RenditionStats(rendition.codec, "", None, None, 0, 0, QueueStats(), 0, 0, None, 0)
+        self._started = 0
+        self._stopping: set[asyncio.Task[None]] = set()
+
+    @property
+    def target(self) -> Target:
+        """What the encoder is told: the stream's, within what is wanted."""
+        fps = [fps for fps in (self._target.fps, self.wanted.fps) if fps is not None]
+        sizes = [size for size in (self._target.size, self.wanted.size) if size is not None]
+        size = (min(size[0] for size in sizes), min(size[1] for size in sizes)) if sizes else None
+        return dataclasses.replace(self._target, fps=min(fps, default=None), size=size)
+
+    def hold(self) -> None:
+        """Somebody more takes it; the first one starts the encoder. Raises its failure, if there is one."""
+        if self.holders and self.failure is not None:
+            raise self.failure
+        if not self.holders:
+            try:
+                self._begin()
+            except BaseException:
+                self._end()
+                raise
+        self.holders += 1
+
+    def release(self) -> bool:
+        """Somebody takes it no more; True if that was the last, and the encoder ends."""
+        self.holders -= 1
+        if self.holders == 0:
+            self._end()
+        return self.holders == 0
+
+    async def request_key_frame(self) -> bool:
+        """The encoder gives one with its next frame, or with the last one again. False while it does not run."""
+        if self._encoding is None:
+            return False
+        self._encoding.request_key_frame()
+        return True
+
+    def set_target(self, target: Target) -> None:
+        """What the stream is to be from now on; None leaves a value as it is."""
+        known = {name: value for name, value in dataclasses.asdict(target).items() if value is not None}
+        self._target = dataclasses.replace(self._target, **known, key_frame=False)
+        if self._encoding is not None and self._consumer is not None:
+            self._fan.set_fps(self._consumer, self.target.fps or 0.0)
+            self._encoding.set_target(dataclasses.replace(self.target, key_frame=target.key_frame))
+
+    def fail(self, error: MediacoreError) -> None:
+        """It gives nothing any more; the first reason counts."""
+        if self.failure is None:
+            self.failure = error
+            self._end()
+            self.has_failed.set()
+            self._on_failed(error)
+
+    async def stop(self) -> None:
+        """End the encoder, whoever takes it; the rendition itself stays."""
+        self._end()
+        if self._stopping:
+            await asyncio.wait(self._stopping)
+
+    def stats(self) -> RenditionStats:
+        """Figures of the encoder that is at work, or of the last one that was."""
+        figures = self.rendition.figures()
+        viewers = int(figures.get("viewers", 0) + figures.get("taps", 0))
+        if self._encoding is not None:
+            return self._encoding.stats(viewers)
+        failure = None if self.failure is None else str(self.failure)
+        return dataclasses.replace(self._last, viewers=viewers, failure=failure)
+
+    # ------------------------------------------------------------------------------------ its encoder
+
+    def _begin(self) -> None:
+        self.failure = None
+        self.has_failed = asyncio.Event()
+        codec = self.rendition.codec
+        self._outlet = Outlet(
+            self._media_loop,
+            self.rendition.id,
+            first=not self._started,
+            describes=codec != "h264",
+            failed=self.fail,
+        )
+        self._started += 1
+        self._consumer = self._fan.add(capacity=RING, fps=self.target.fps or 0.0, failed=self.fail, wake=self._wake)
+        self._encoding = self._start(
+            self._consumer.ring, self._outlet, codec=codec, target=self.target, ceiling_bps=self._ceiling_bps
+        )
+        self._encoding.wake()  # the newest frame may be there already
+
+    def _wake(self) -> None:
+        encoding = self._encoding
+        if encoding is not None:
+            encoding.wake()
+
+    def _end(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        encoding, self._encoding = self._encoding, None
+        outlet, self._outlet = self._outlet, None
+        if outlet is not None:
+            outlet.shut()
+        if consumer is not None:
+            self._fan.remove(consumer)
+        if encoding is not None:
+            self._last = encoding.stats()
+            task = asyncio.create_task(_stop(encoding), name="encoder's end")
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
+
+
+async def _stop(encoding: Encoding) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_S):
+            await asyncio.to_thread(encoding.close)
