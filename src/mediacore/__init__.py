@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mediacore.engine import Engine
     from mediacore.errors import MediacoreError
-    from mediacore.media import CloseReason, Device, Grants, Packet, StreamDescription, Target
+    from mediacore.media import CloseReason, Device, Grants, Packet, StreamDescription, Target, Wanted
     from mediacore.session import Session
     from mediacore.settings import AdbSettings, EngineSettings, RtcSettings, StreamSettings
     from mediacore.stream.stream import Stream
@@ -33,6 +33,7 @@ _HOMES = {
     "StreamDescription": "mediacore.media",
     "StreamSettings": "mediacore.settings",
     "Target": "mediacore.media",
+    "Wanted": "mediacore.media",
 }
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "StreamDescription",
     "StreamSettings",
     "Target",
+    "Wanted",
 ]
 
 
