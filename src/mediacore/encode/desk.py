@@ -19,15 +19,13 @@ if TYPE_CHECKING:
 
     Open: TypeAlias = Callable[..., tuple[Encoder, tuple[Refusal, ...]]]
 
-LEAST_PX = 16
-"""Shortest side that is encoded."""
-
 
 def fitted(size: tuple[int, int], box: tuple[int, int] | None) -> tuple[int, int]:
     """The size to encode: as large as fits into ``box``, in the shape of ``size``, never larger than that, even."""
     width, height = size
     scale = min(1.0, box[0] / width, box[1] / height) if box else 1.0
-    return max(LEAST_PX, int(width * scale) // 2 * 2), max(LEAST_PX, int(height * scale) // 2 * 2)
+    # Not a pixel less because of a rounded factor.
+    return max(2, int(width * scale + 1e-6) // 2 * 2), max(2, int(height * scale + 1e-6) // 2 * 2)
 
 
 @dataclass(frozen=True, slots=True)
