@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mediacore import picture
 from mediacore.capture.frame_publication import FramePublication
 from mediacore.encode.jpeg import jpeg_of
-from mediacore.errors import UnsupportedError
+from mediacore.errors import CaptureError, DecoderError, UnsupportedError
 from mediacore.media import Frame, Packet, StreamStats, Target, Wanted
 from mediacore.settings import BITRATE_BPS, FPS
 from mediacore.stream.encoding import start_encoder
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 WHATEVER_BYTES = 1 << 40
 """What is cached is replayed whatever its size where nothing else can be had: more than the cache ever holds."""
+PICTURE_TIMEOUT_S = 1.0
+"""A published stream is asked for a key frame if there has been none; its encoder gives one with its next picture."""
 RAW_CODEC = "h264"
 """What raw pictures are encoded to first of all: the codec that costs least."""
 
@@ -50,7 +52,7 @@ class Stream:
         source: what fills it: with packets, or with pictures that are encoded here.
         settings: of the capture.
         replay_bytes: what a late viewer gets of cached pictures at most.
-        screenshot: takes one.
+        screenshot: takes one of the device; None: there is no other picture than the stream's.
         fallbacks: make further sources, for a device that the ones before give no picture of.
         start: starts an encoder.
     """
@@ -62,7 +64,7 @@ class Stream:
         settings: StreamSettings,
         *,
         replay_bytes: int,
-        screenshot: Callable[[], Awaitable[bytes]],
+        screenshot: Callable[[], Awaitable[bytes]] | None,
         fallbacks: Sequence[Callable[[], Source | FrameSource]] = (),
         start: StartEncoding | None = None,
     ) -> None:
@@ -176,10 +178,15 @@ class Stream:
         await origin.control.send(message)
 
     async def screenshot(self) -> bytes:
-        """The device's screen now, as PNG or JPEG; the newest frame if somebody takes frames anyway."""
+        """The device's screen now, as PNG or JPEG; the newest frame if somebody takes frames anyway.
+
+        Raises ``CaptureError`` if there is nothing to be shown, a ``DeviceError`` or ``AdbError``.
+        """
         frame = self._fan.newest
         if frame is None:
-            return await self._take_screenshot()
+            if self._take_screenshot is not None:
+                return await self._take_screenshot()
+            frame = await self._next_frame(PICTURE_TIMEOUT_S)
         return await asyncio.to_thread(jpeg_of, frame)
 
     async def wait_described(self, timeout_s: float) -> StreamDescription | None:
@@ -343,6 +350,13 @@ class Stream:
         if frame.full_range or frame.matrix != "bt709":
             frame = await asyncio.to_thread(picture.reshape, frame, matrix="bt709")
         self._frames_in.push(frame)
+
+    async def _next_frame(self, timeout_s: float) -> Frame:
+        with contextlib.suppress(TimeoutError, DecoderError), self.frames(capacity=1) as frames:
+            async with asyncio.timeout(timeout_s):
+                async for frame in frames:
+                    return frame
+        raise CaptureError(self.serial, "nothing that could be shown has been published yet")
 
     def _frames_wanted(self, fps: float) -> None:
         self._feed.demand(fps)
