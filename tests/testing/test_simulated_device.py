@@ -92,6 +92,12 @@ def test_a_device_without_an_event_loop() -> None:
             device.call("rotate", degrees=45)
         with pytest.raises(SimulationError, match="action is 'poke'"):
             device.call("touch", x=0, y=0, action="poke")
+        with pytest.raises(SimulationError, match="kind is 'burn', it must be one of half, words, resized, cut"):
+            device.call("spoil", kind="burn", count=1, program="screencap")
+        with pytest.raises(SimulationError, match="count is 0"):
+            device.call("spoil", kind="half", count=0, program="screencap")
+        with pytest.raises(SimulationError, match="program is 'cat'"):
+            device.call("spoil", kind="half", count=1, program="cat")
         with pytest.raises(SimulationError, match="no request 'dance'"):
             device.call("dance")
     device.stop()  # it has stopped already
@@ -190,6 +196,7 @@ def test_the_process_ends_with_its_parent(tmp_path: Path) -> None:
         (["--screencap-header", "13"], "screencap_header"),
         (["--model", "a b"], "model"),
         (["--max-payload", "5"], "max_payload"),
+        (["--screencap-s", "png"], "screencap_s is 'png', it must be like raw=0.1,png=0.5"),
     ],
 )
 def test_bad_options_are_refused_in_words(words: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,6 +220,10 @@ def test_options_survive_the_command_line() -> None:
         unlimited_screenrecord=False,
         features=("shell_v2",),
         sdk=30,
+        screencap_jpeg=True,
+        screencap_s={"raw": 0.25, "jpeg": 1.0},
+        video_encoder=False,
+        link_bps=100_000_000,
     )
     assert simulate.parse_arguments(simulate.arguments(options)) == (options, 1, False)
     assert simulate.parse_arguments([]) == (DeviceOptions(), 1, False)

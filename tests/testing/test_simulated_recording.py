@@ -195,7 +195,7 @@ BAD = {
     "--fast -": (2, "screenrecord: unrecognized option '--fast'"),
     "--size": (2, "screenrecord: option '--size' requires an argument"),
     "--output-format=gif -": (2, "Unknown format 'gif'"),
-    "--output-format=mp4 -": (1, "ERROR: only --output-format=h264 to - is simulated"),
+    "--output-format=mp4 -": (1, "ERROR: only --output-format=h264 or frames to - is simulated"),
     "": (2, "Must specify output file (see --help)."),
 }
 

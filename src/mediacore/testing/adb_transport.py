@@ -59,6 +59,8 @@ class TransportOptions:
     """Longest payload that is accepted, in bytes."""
     delayed_ack: bool = True
     """Whether the banner offers ``delayed_ack``."""
+    link_bps: int = 0
+    """Bit rate of this end's way out; 0: as fast as it goes."""
 
 
 class AdbStream:
@@ -119,6 +121,7 @@ class AdbStream:
                     raise StreamClosedError("the ADB stream is closed")
                 limit = self._connection.max_payload
                 part, view = view[:limit], view[limit:]
+                await self._connection.carried(part.nbytes)
                 if self._window is None:
                     self._acknowledged = False
                 else:
@@ -198,6 +201,7 @@ class AdbConnection(asyncio.Protocol):
         self._ids = itertools.count(1)
         self._drained = asyncio.Event()
         self._drained.set()
+        self._free_at_s = 0.0
         self._lost = asyncio.Event()
         self._version = 0x01000000
         self.max_payload = FIRST_PAYLOAD
@@ -266,6 +270,13 @@ class AdbConnection(asyncio.Protocol):
     async def drain(self) -> None:
         """Waits while the socket's buffer is full."""
         await self._drained.wait()
+
+    async def carried(self, count: int) -> None:
+        """Waits for as long as the link takes for so many bytes, after all that came before."""
+        if self.options.link_bps:
+            now = asyncio.get_running_loop().time()
+            self._free_at_s = max(now, self._free_at_s) + count * 8 / self.options.link_bps
+            await asyncio.sleep(self._free_at_s - now)
 
     def acknowledge(self, stream: AdbStream, count: int) -> None:
         """Tells the peer that ``count`` bytes of a stream were used."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+import zlib
 from typing import TYPE_CHECKING
 
 from mediacore.testing.input_command import InputEvent, input_command
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     Program = Callable[[Phone, Io, list[str]], Awaitable[int]]
 
 BLOCK = 256 << 10
+GZIP_WBITS = 31
+"""zlib's way of saying: with gzip's header and trailer."""
 MAX_SLEEP_S = 3600.0
 DISPLAY_ID = 4619827259835644672
 
@@ -215,6 +218,22 @@ async def head(phone: Phone, io: Io, args: list[str]) -> int:
     return 0
 
 
+async def gzip(phone: Phone, io: Io, args: list[str]) -> int:
+    """``gzip [-1 ... -9]`` of standard input, as toybox has it."""
+    level = 6
+    for word in args:
+        if not re.fullmatch(r"-[1-9c]", word):
+            await io.complain("gzip: only -1 to -9 of standard input is simulated\n")
+            return 1
+        level = level if word == "-c" else int(word[1])
+    packer = zlib.compressobj(level, wbits=GZIP_WBITS)
+    while data := await io.stdin.read():
+        if packed := await asyncio.to_thread(packer.compress, data):
+            await io.stdout.write(packed)
+    await io.stdout.write(packer.flush())
+    return 0
+
+
 async def rm(phone: Phone, io: Io, args: list[str]) -> int:
     """``rm [-f] FILE...``."""
     code = 0
@@ -246,6 +265,7 @@ PROGRAMS: dict[str, Program] = {
     "false": false,
     "getprop": getprop,
     "grep": grep,
+    "gzip": gzip,
     "head": head,
     "id": identity,
     "input": input_command,

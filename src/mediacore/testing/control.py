@@ -11,6 +11,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, get_args
 
+from mediacore.testing.faults import MAX_SPOILS, Spoil
 from mediacore.testing.options import Scene
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class PhoneControl:
             "frame_number": phone.display.frame_number,
             "frames_sent": phone.frames_sent,
             "frames_dropped": phone.frames_dropped,
+            "screencaps": phone.screencaps,
             "inputs": phone.inputs_total,
             "rotation": phone.display.rotation * 90,
             "port": phone.port,
@@ -99,6 +101,18 @@ class PhoneControl:
     async def pause(self, *, pause_ms: float) -> None:
         """Pauses inside access units."""
         self._phone.link.pause(pause_ms / 1000)
+
+    async def spoil(self, *, kind: str, count: int, program: str) -> None:
+        """The next pictures of a program are spoilt."""
+        if program not in self._phone.spoils:
+            raise RequestError(f"program is {program!r}, it must be one of {', '.join(self._phone.spoils)}")
+        if not 1 <= count <= MAX_SPOILS:
+            raise RequestError(f"count is {count!r}, it must be between 1 and {MAX_SPOILS}")
+        for name in get_args(Spoil):
+            if name == kind:
+                self._phone.spoils[program].add(name, count)
+                return
+        raise RequestError(f"kind is {kind!r}, it must be one of {', '.join(get_args(Spoil))}")
 
     async def freeze(self, *, frozen: bool) -> None:
         """The picture stops or goes on."""

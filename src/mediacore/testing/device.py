@@ -26,6 +26,8 @@ from mediacore.testing.simulate import MAX_DEVICES
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from mediacore.testing.faults import Spoil
+
 REQUEST_TIMEOUT_S = 5.0
 
 
@@ -153,7 +155,7 @@ class SimulatedDevice:
         """Counts since the start.
 
         ``frame_number`` (of the last one drawn), ``frames_sent``, ``frames_dropped`` (by recordings that were behind),
-        ``inputs``, ``rotation`` (degrees) and ``port``.
+        ``screencaps`` (times that the program was run), ``inputs``, ``rotation`` (degrees) and ``port``.
         """
         result: dict[str, int] = await self._ask("stats")
         return result
@@ -197,6 +199,16 @@ class SimulatedDevice:
     async def slow(self, pause_ms: float) -> None:
         """From now on each access unit pauses in its middle for ``pause_ms``; 0 ends it."""
         await self._ask("pause", pause_ms=pause_ms)
+
+    async def spoil(
+        self, kind: Spoil, count: int = 1, program: Literal["screencap", "screenrecord"] = "screencap"
+    ) -> None:
+        """Something is wrong with the next ``count`` shots of ``screencap``, or raw frames of ``screenrecord``.
+
+        ``half``: they end in their middle. ``words``: a warning stands before them. ``resized``: their headers tell of
+        twice the height that they have. ``cut``: the stream is closed in their middle.
+        """
+        await self._ask("spoil", kind=kind, count=count, program=program)
 
     async def freeze(self) -> None:
         """The picture stops changing, whatever happens."""

@@ -1,9 +1,10 @@
-"""What can go wrong between a device and its adb server, on demand: for the bytes of recordings."""
+"""What can go wrong on the way of pictures from a device to its adb server, on demand."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Literal
 
 from mediacore.testing.adb_transport import StreamClosedError
 
@@ -12,9 +13,32 @@ if TYPE_CHECKING:
 
     from mediacore.testing.shell import ByteSink
 
+Spoil = Literal["half", "words", "resized", "cut"]
+MAX_SPOILS = 1000
+"""Faults that can wait for their picture."""
+
+
+class Spoils:
+    """What shall happen to the next pictures of one program, one fault each.
+
+    ``half``: it ends in its middle. ``words``: a warning stands before it. ``resized``: its header tells of twice the
+    height that it has. ``cut``: the stream is closed in its middle.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Spoil] = deque(maxlen=MAX_SPOILS)
+
+    def add(self, spoil: Spoil, count: int) -> None:
+        """The next ``count`` pictures that have none yet."""
+        self._waiting.extend([spoil] * count)
+
+    def take(self) -> Spoil | None:
+        """The fault of a picture that is made now."""
+        return self._waiting.popleft() if self._waiting else None
+
 
 class MediaLink:
-    """The way of access units out of the device.
+    """The way of a recording's access units and frames out of the device.
 
     Args:
         unplug: takes the device off the cable; called in the middle of an access unit when a cut asks for it.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
 
 from mediacore.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Scene = Literal["static", "scroll", "video", "rotation"]
 Encode = Literal["live", "loop"]
 Rotation = Literal["project", "cut"]
 Profile = Literal["baseline", "main", "high"]
+ShotFormat = Literal["raw", "png", "jpeg"]
 
 FEATURES = ("shell_v2", "delayed_ack")
 """What a simulated device tells the adb server it can do."""
@@ -60,6 +64,14 @@ class DeviceOptions:
     """True: ``screenrecord --time-limit 0`` means no limit, and ``--help`` says so. False: 1 to 180 s."""
     screencap_header: Literal[12, 16] = 16
     """Length of the header of a raw ``screencap``: older devices 12 bytes, newer 16."""
+    screencap_jpeg: bool = False
+    """True: ``screencap -j`` gives a JPEG, as from Android 16 on."""
+    screencap_s: Mapping[ShotFormat, float] = field(default_factory=dict)
+    """Seconds that a ``screencap`` takes at least, by its format, 0 to 60: ``{"raw": 0.2, "png": 0.9}``."""
+    video_encoder: bool = True
+    """False: ``screenrecord`` finds no encoder; its raw frames need none."""
+    link_bps: int = 0
+    """Bit rate of the way to adb servers, for each of them, 1 Mb/s to 100 Gb/s; 0: as fast as it goes."""
     features: tuple[str, ...] = FEATURES
     """Features told to the adb server."""
     protocol_version: int = 0x01000001
@@ -80,6 +92,12 @@ class DeviceOptions:
             "sdk": (self.sdk, 21, 99),
             "max_payload": (self.max_payload, MIN_PAYLOAD, 1 << 20),
         }
+        if self.link_bps:
+            limits["link_bps"] = (self.link_bps, 1_000_000, 100_000_000_000)
+        for shot_format, seconds in self.screencap_s.items():
+            if shot_format not in get_args(ShotFormat):
+                raise SettingsError(f"screencap_s knows no {shot_format!r}, only {', '.join(get_args(ShotFormat))}")
+            limits[f"screencap_s of {shot_format}"] = (seconds, 0, 60)
         for name, (value, low, high) in limits.items():
             if not low <= value <= high:
                 raise SettingsError(f"{name} is {value}, it must be between {low} and {high}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mediacore.testing.adb_transport import AdbConnection, TransportOptions
 from mediacore.testing.commands import PROGRAMS
-from mediacore.testing.faults import MediaLink
+from mediacore.testing.faults import MediaLink, Spoils
 from mediacore.testing.input_command import InputEvent
 from mediacore.testing.screen import Display
 from mediacore.testing.shell import Shell
@@ -54,6 +54,8 @@ class Phone:
         self.pictures = pictures
         self.display = Display(options.size, options.fps, options.scene, options.rotation_period_s, pictures)
         self.link = MediaLink(self.offline)
+        self.spoils = {"screencap": Spoils(), "screenrecord": Spoils()}
+        """What shall go wrong with their pictures, by program."""
         self.files: dict[str, bytes] = {}
         self.settings = {"system accelerometer_rotation": "1", "system user_rotation": "0"}
         self.abstract_sockets: dict[str, Service] = {}
@@ -65,6 +67,8 @@ class Phone:
         self.inputs_total = 0
         self.frames_sent = 0
         self.frames_dropped = 0
+        self.screencaps = 0
+        """How often ``screencap`` was run."""
         self.port = 0
         """The port it listens on; 0 before ``start``."""
         self._authorized = options.authorized
@@ -109,6 +113,7 @@ class Phone:
             version=self.options.protocol_version,
             max_payload=self.options.max_payload,
             delayed_ack="delayed_ack" in self.options.features,
+            link_bps=self.options.link_bps,
         )
         connection = AdbConnection(
             options,

@@ -1,22 +1,28 @@
 """``screenrecord`` of a simulated device, with the habits of the real one (AOSP frameworks/av, cmds/screenrecord).
 
 SPS and PPS once, in the same write as the first IDR picture; an IDR picture every 10 s; nothing while nothing changes,
-not even a first picture; one write per frame; a time limit. Only ``--output-format=h264`` to ``-`` is simulated.
+not even a first picture; one write per frame; a time limit. ``--output-format=frames`` gives raw RGB pictures, without
+encoder and without limit. Only these two, and only to ``-``, are simulated.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mediacore.testing import sei
 from mediacore.testing.encoder import H264Encoder, project
 from mediacore.testing.loop_encoder import LoopKey
+from mediacore.testing.screencap import WORDS, rgb888
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mediacore.testing.faults import Spoil
     from mediacore.testing.phone import Phone
     from mediacore.testing.screen import Picture
     from mediacore.testing.shell import Io
@@ -27,6 +33,9 @@ MAX_LIMIT_S = 180
 KEY_FRAME_INTERVAL_S = 10.0
 FORMATS = ("mp4", "h264", "webm", "3gpp", "frames", "raw-frames")
 USAGE_ERROR, FAILURE = 2, 1
+RGB_888 = 3
+FRAME_HEADER = struct.Struct("<5I")
+"""Length of what follows, width, height, bytes a row, format."""
 LOOP_LAG_S = 1.0
 """A loop that is late by more begins again: a stalled link gets no burst of old pictures."""
 
@@ -41,8 +50,8 @@ Options:
     Set the video bit rate in bits per second: 4000000 is the same as 4M. Default 20M.
 --time-limit TIME
     Set the maximum recording time, in seconds.  Default is 180.{unlimited}
---output-format h264
-    Write a bare H.264 byte stream; the only format that is simulated, and only to "-".
+--output-format h264|frames
+    Write a bare H.264 byte stream, or raw pictures; what is simulated, and only to "-".
 --display-id ID
     Accepted and ignored: there is one display.
 --verbose
@@ -144,15 +153,18 @@ async def screenrecord(phone: Phone, io: Io, args: list[str]) -> int:
     except UsageError as error:
         await io.complain(f"{error}\n")
         return USAGE_ERROR
-    if options.output_format != "h264" or options.output != "-":
-        await io.complain("ERROR: only --output-format=h264 to - is simulated\n")
+    if options.output_format not in ("h264", "frames") or options.output != "-":
+        await io.complain("ERROR: only --output-format=h264 or frames to - is simulated\n")
         return FAILURE
     size = options.size or phone.display.size
+    if options.output_format == "frames":
+        await _record_frames(phone, io, (size[0] & ~1, size[1] & ~1))
+        return 0
     # A loop on a static screen would move.
     looped = phone.options.encode == "loop" and phone.display.scene != "static"
     record = _record_loop if looped else _record_live
     try:
-        _check_size(size)
+        _check_encoder(phone, size)
         async with asyncio.timeout(options.limit_s or None):
             await record(phone, io, options, size)
     except TimeoutError:
@@ -162,32 +174,64 @@ async def screenrecord(phone: Phone, io: Io, args: list[str]) -> int:
     return FAILURE
 
 
-def _check_size(size: tuple[int, int]) -> None:
-    if size[0] % 2 or size[1] % 2 or not all(64 <= side <= 4096 for side in size):
+def _check_encoder(phone: Phone, size: tuple[int, int]) -> None:
+    even = size[0] % 2 == size[1] % 2 == 0
+    if not phone.options.video_encoder or not even or not all(64 <= side <= 4096 for side in size):
         raise ValueError("err=-38")
 
 
 async def _record_live(phone: Phone, io: Io, options: RecordOptions, size: tuple[int, int]) -> None:
-    display = phone.display
-    encoder = H264Encoder(size, display.fps, options.bitrate_bps, phone.options.profile)
-    started_size, started_rotation = display.size, display.rotation
-    habit = phone.options.rotation
+    encoder = H264Encoder(size, phone.display.fps, options.bitrate_bps, phone.options.profile)
+    key_frame_due = 0.0
 
-    def encode(picture: Picture, key: bool) -> bytes:  # noqa: FBT001 - called by position through the executor
+    def encode(picture: Picture) -> bytes:
+        nonlocal key_frame_due
+        now = time.monotonic()
+        key = now >= key_frame_due
+        if key:
+            key_frame_due = now + KEY_FRAME_INTERVAL_S
+        return encoder.encode(picture.block, key=key)
+
+    await _record_each(phone, io, size, encode)
+
+
+async def _record_frames(phone: Phone, io: Io, size: tuple[int, int]) -> None:
+    def write(picture: Picture) -> bytes:
+        spoil = phone.spoils["screenrecord"].take()
+        if spoil == "cut":
+            phone.link.cut(unplug=False)
+        return _frame(picture, spoil)
+
+    await _record_each(phone, io, size, write)
+
+
+def _frame(picture: Picture, spoil: Spoil | None) -> bytes:
+    """One raw frame as it is written, or what a fault leaves of it."""
+    width, height = picture.size
+    body = rgb888(picture).tobytes()
+    told_height = height * 2 if spoil == "resized" else height
+    data = FRAME_HEADER.pack(FRAME_HEADER.size - 4 + len(body), width, told_height, 3 * width, RGB_888) + body
+    if spoil == "half":
+        return data[: len(data) // 2]
+    return WORDS + data if spoil == "words" else data
+
+
+async def _record_each(phone: Phone, io: Io, size: tuple[int, int], write: Callable[[Picture], bytes]) -> None:
+    """Whatever ``write``, in a thread, makes of each frame of the display from now on, in the size of the recording."""
+    display = phone.display
+    started_size, started_rotation = display.size, display.rotation
+
+    def fitted(picture: Picture) -> bytes:
         turned = picture.rotation - started_rotation
-        return encoder.encode(project(picture.block, turned, size, started_size, habit), key=key)
+        block = project(picture.block, turned, size, started_size, phone.options.rotation)
+        return write(replace(picture, block=block))
 
     feed = await display.watch()
-    key_frame_due = 0.0
     try:
         with phone.recording():
             while True:
                 picture = await feed.next()
-                now = time.monotonic()
-                key = now >= key_frame_due
-                if key:
-                    key_frame_due = now + KEY_FRAME_INTERVAL_S
-                await phone.link.deliver(io.stdout, await asyncio.to_thread(encode, picture, key))
+                await phone.link.deliver(io.stdout, await asyncio.to_thread(fitted, picture))
                 phone.count_frame()
     finally:
         phone.count_dropped(feed.dropped)

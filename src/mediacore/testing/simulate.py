@@ -42,6 +42,19 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
+def parse_costs(text: str) -> dict[str, float]:
+    """``raw=0.1,png=0.5`` as {"raw": 0.1, "png": 0.5}.
+
+    Raises:
+        SettingsError: it is not of that form.
+    """
+    pairs = (word.partition("=") for word in text.split(",") if word)
+    try:
+        return {name: float(seconds) for name, _, seconds in pairs}
+    except ValueError:
+        raise SettingsError(f"screencap_s is {text!r}, it must be like raw=0.1,png=0.5") from None
+
+
 def arguments(options: DeviceOptions) -> list[str]:
     """The command line that makes ``parse_arguments`` give these options."""
     words = []
@@ -54,6 +67,8 @@ def arguments(options: DeviceOptions) -> list[str]:
             words += [name] if value else [f"--no-{name[2:]}"]
         elif field.name == "features":
             words += [name, ",".join(value)]
+        elif field.name == "screencap_s":
+            words += [name, ",".join(f"{key}={seconds}" for key, seconds in value.items())]
         else:
             words += [name, str(value)]
     return words
@@ -70,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
             parser.add_argument(name, default="720x1280", metavar="WIDTHxHEIGHT")
         elif field.name == "features":
             parser.add_argument(name, default=",".join(DeviceOptions().features))
+        elif field.name == "screencap_s":
+            parser.add_argument(name, default="", metavar="FORMAT=SECONDS,...")
         elif field.name in choices:
             parser.add_argument(name, default=default, choices=get_args(choices[field.name]))
         elif isinstance(default, bool):
@@ -92,6 +109,7 @@ def parse_arguments(words: Sequence[str]) -> tuple[DeviceOptions, int, bool]:
     count, controlled = values.pop("devices"), values.pop("control")
     values["size"] = parse_size(values["size"])
     values["features"] = tuple(word for word in values["features"].split(",") if word)
+    values["screencap_s"] = parse_costs(values["screencap_s"])
     if not 1 <= count <= MAX_DEVICES:
         raise SettingsError(f"devices is {count}, it must be between 1 and {MAX_DEVICES}")
     return DeviceOptions(**values), count, controlled
