@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from mediacore.adb.client import AdbClient
-from mediacore.capture.publication import Publication
 from mediacore.capture.choice import device_sources
+from mediacore.capture.publication import Publication
 from mediacore.capture.recording import Recording, picture_of
 from mediacore.device_list import PUBLISHED_PREFIX, DeviceList, recording_serials
 from mediacore.errors import (

@@ -2,10 +2,10 @@
 
 Policy: a picture that is damaged is not shown, nor is any that was predicted from it: after damage nothing is decoded
 until a key frame. Each picture comes out of the call that its packet went into; only those that are to be put in order
-(B frames, which no device sends) come later, and the last of them not at all. Frames are I420 in limited range and BT.709,
-whatever the stream says of itself; one that says nothing is taken for BT.709, as Chromium draws it. All that comes in
-is untrusted: what is too large, or cannot be decoded again and again, ends the decoder. Its native code runs in this
-process, so a fault in FFmpeg is a fault of ours.
+(B frames, which no device sends) come later, and the last of them not at all. Frames are I420 in limited range and
+BT.709, whatever the stream says of itself; one that says nothing is taken for BT.709, as Chromium draws it. All that
+comes in is untrusted: what is too large, or cannot be decoded again and again, ends the decoder. Its native code runs
+in this process, so a fault in FFmpeg is a fault of ours.
 """
 
 from __future__ import annotations
@@ -170,4 +170,3 @@ def _copy_planes(picture: av.VideoFrame, block: memoryview, stride: int) -> None
         rows: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
         np.copyto(into[at : at + row * height].reshape(height, row)[:, :width], rows[:height, :width])
         at += row * height
-
