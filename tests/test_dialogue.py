@@ -8,7 +8,7 @@ import pytest
 from mediacore.control.messages import Command, CommandCode, Message, Ping, Text, decode, encode
 from mediacore.dialogue import MAX_MALFORMED, Dialogue
 from mediacore.errors import UnsupportedError
-from mediacore.media import DropCause, Grants
+from mediacore.media import DropCause, Grants, Wanted
 
 
 class Channel:
@@ -18,8 +18,11 @@ class Channel:
         self.sent: list[str | bytes] = []
         self.done: asyncio.Queue[Message] = asyncio.Queue()
         self.abuse: list[str] = []
+        self.wanted: list[Wanted] = []
         self.refuse = refuse
-        self.dialogue = Dialogue(self.send, self.carry_out, grants=grants, on_abuse=self.abuse.append)
+        self.dialogue = Dialogue(
+            self.send, self.carry_out, grants=grants, on_wanted=self.wanted.append, on_abuse=self.abuse.append
+        )
 
     def send(self, message: str | bytes) -> bool:
         self.sent.append(message)
@@ -121,3 +124,19 @@ async def test_unknown_types_are_counted_and_ignored() -> None:
         channel.dialogue.receive('{"v":1,"type":"from the future"}')
     assert channel.dialogue.dropped == {DropCause.UNSUPPORTED: 100}
     assert channel.abuse == []
+
+
+async def test_a_wish_is_handed_on() -> None:
+    channel = Channel(Grants.VIEW)
+    channel.dialogue.receive('{"v":1,"type":"want","size":[540,1200],"fps":15}')
+    channel.dialogue.receive('{"v":1,"type":"want","size":null,"fps":null}')
+    assert channel.wanted == [Wanted(size=(540, 1200), fps=15), Wanted()]
+    assert channel.dialogue.dropped == {}
+
+
+async def test_a_wish_that_cannot_be_is_malformed() -> None:
+    channel = Channel()
+    for event in ('"size":[1,2]', '"size":"540x1200"', '"fps":0', '"fps":true', '"size":[540,1200,3]'):
+        channel.dialogue.receive('{"v":1,"type":"want",' + event + "}")
+    assert channel.wanted == []
+    assert channel.dialogue.dropped == {DropCause.MALFORMED: 5}

@@ -21,7 +21,7 @@ from rich.table import Table
 from mediacore.errors import MediacoreError, SettingsError
 from mediacore.server.settings import ServerSettings
 from mediacore.server.stop_signals import run_until_signalled
-from mediacore.settings import AdbSettings, EngineSettings, StreamSettings
+from mediacore.settings import AdbSettings, EngineSettings, SourceName, StreamSettings
 from mediacore.testing.options import DeviceOptions, Scene
 
 if TYPE_CHECKING:
@@ -93,6 +93,10 @@ def serve(
     size: Annotated[
         str | None, typer.Option(metavar="WIDTHxHEIGHT", help="Size to encode; the display's own if absent.")
     ] = None,
+    source: Annotated[
+        SourceName, typer.Option(help="What captures the devices; auto: what works, the best first.")
+    ] = "auto",
+    fps: Annotated[float, typer.Option(help="Most frames per second of pictures and encoders here, 1 to 60.")] = 30,
     scene: Annotated[Scene, typer.Option(help="What simulated devices show.")] = "scroll",
     adb_port: AdbPort = None,
     demo_seconds: Annotated[
@@ -115,7 +119,7 @@ def serve(
     order = Order(
         engine=EngineSettings(
             adb=AdbSettings(port=adb_port),
-            stream=StreamSettings(bitrate_bps=parse_bitrate(bitrate), size=parse_size(size)),
+            stream=StreamSettings(source=source, fps=fps, bitrate_bps=parse_bitrate(bitrate), size=parse_size(size)),
             recordings=recordings,
             use_adb=simulate > 0 or not recordings,
         ),

@@ -15,14 +15,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from mediacore.control.messages import Ping, Touch, TouchAction, decode, encode_pong
-from mediacore.errors import DeviceError, MalformedMessageError, MediacoreError, UnsupportedError
+from mediacore.errors import DeviceError, MalformedMessageError, MediacoreError, UnsupportedError, WantedError
 from mediacore.media import DropCause, Grants
 from mediacore.media_loop import monotonic_us
+from mediacore.wanted import from_event
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from mediacore.control.messages import Message
+    from mediacore.media import Wanted
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +49,13 @@ class Dialogue:
         carry_out: Callable[[Message], Awaitable[None]],
         *,
         grants: Grants,
+        on_wanted: Callable[[Wanted], None],
         on_abuse: Callable[[str], None],
     ) -> None:
         self._send = send
         self._carry_out = carry_out
         self._grants = grants
+        self._on_wanted = on_wanted
         self._on_abuse = on_abuse
         self._pending: asyncio.Queue[Message] = asyncio.Queue(PENDING_MESSAGES)
         self._fingers: dict[int, Touch] = {}
@@ -130,9 +134,17 @@ class Dialogue:
             raise MalformedMessageError("an event that is not JSON", getattr(error, "pos", 0)) from error
         if not isinstance(event, dict):
             raise MalformedMessageError("an event that is not a JSON object", 0)
-        if event.get("type") != "stats":
+        if event.get("type") == "stats":
+            self._report(event)
+        elif event.get("type") == "want":
+            try:
+                self._on_wanted(from_event(event))
+            except WantedError as error:
+                raise MalformedMessageError(f"a wish that cannot be ({error})", 0) from error
+        else:
             self.dropped[DropCause.UNSUPPORTED] += 1
-            return
+
+    def _report(self, event: Mapping[str, object]) -> None:
         for name in REPORTED:
             value = event.get(name)
             if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_FIGURE:

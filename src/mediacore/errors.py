@@ -195,6 +195,12 @@ class NoCommonCodecError(ViewerError):
         self.available = available
 
 
+class WantedError(ViewerError, ValueError):
+    """A viewer wants a codec, a size or a frame rate that there cannot be; the message names field, value and range."""
+
+    code = "wanted"
+
+
 class ConnectTimeoutError(ViewerError):
     """The viewer's connection was not there within the deadline."""
 

@@ -506,6 +506,10 @@ class SessionStats:
     ``complete_to_sent`` (the unit is whole → the same) and ``nack_to_resent``; those that were measured."""
     pair: CandidatePair | None = None
     """The way its media takes; None before there is one."""
+    codec: str = ""
+    """Of its video, as negotiated: ``h264``, ``vp8``, ``vp9`` or ``av1``; empty before."""
+    wanted: Wanted = field(default_factory=Wanted)
+    """What it asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,14 @@ import logging
 import secrets
 from typing import TYPE_CHECKING
 
+from mediacore.delivery import Delivery
 from mediacore.dialogue import Dialogue
 from mediacore.errors import ConnectFailedError, ConnectTimeoutError, MediacoreError
 from mediacore.media import CloseReason, Grants, QueueStats, SessionStats
 from mediacore.media_loop import monotonic_us
-from mediacore.rtc.description import Offered
+from mediacore.rtc.description import Offered, VideoFormat
 from mediacore.rtc.viewer import Viewer
+from mediacore.wanted import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -32,6 +34,9 @@ log = logging.getLogger(__name__)
 CLOCK_FIRST_S = 0.1
 CLOCK_INTERVAL_S = 2.0
 """How often the viewer is told which RTP timestamp belongs to which time: until the first time, and from then on."""
+WANT_INTERVAL_S = 0.5
+"""A viewer that asks for one rendition after the other over its channel gets the newest of them, so often at most: each
+may start an encoder."""
 RTP_HZ = 90_000
 
 
@@ -95,11 +100,17 @@ class Session:
         self._resources = contextlib.AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         self._described: StreamDescription | None = None
+        self._rendition_told = False
         self._grants = grants
         self._wanted = wanted
         self._stream: Stream | None = None
+        self._delivery: Delivery | None = None
+        self._asked = wanted  # by the viewer, over its channel
+        self._asks = asyncio.Event()
         self._viewer = Viewer(settings, loop, on_message=self._receive, identity=identity, public_id=self.id)
-        self._dialogue = Dialogue(self._viewer.send_message, self._carry_out, grants=grants, on_abuse=self._abused)
+        self._dialogue = Dialogue(
+            self._viewer.send_message, self._carry_out, grants=grants, on_wanted=self._ask, on_abuse=self._abused
+        )
 
     @property
     def state(self) -> SessionState:
@@ -109,8 +120,8 @@ class Session:
     async def start(self, offer_sdp: str, stream: AbstractAsyncContextManager[Stream]) -> None:
         """Answer the offer; ICE, DTLS and the media follow in the background.
 
-        Raises ``SdpError``, ``NoCommonCodecError``, ``ConnectTimeoutError``, ``ConnectFailedError`` if it is closed
-        meanwhile, or what the device's stream raises; nothing is left behind then.
+        Raises ``WantedError``, ``SdpError``, ``NoCommonCodecError``, ``ConnectTimeoutError``, ``ConnectFailedError`` if
+        it is closed meanwhile, or what the device's stream raises; nothing is left behind then.
         """
         self._enter(SessionState.NEGOTIATING)
         # A task of its own, so that a close meanwhile can end it before it frees what the task works with.
@@ -132,6 +143,18 @@ class Session:
             raise
         self._enter(SessionState.CONNECTING)
         self._spawn(self._run())
+
+    async def want(self, wanted: Wanted) -> None:
+        """Go on with another size or frame rate; the codec stays what was negotiated, ``wanted.codecs`` plays no part.
+
+        Raises ``WantedError`` if that cannot be, ``ConnectFailedError`` if there is no answer yet or the session ends,
+        ``EncoderError`` or ``LimitError`` if it cannot be had now; the viewer goes on as before then.
+        """
+        if self._delivery is None:
+            raise ConnectFailedError(f"the session on {self.serial} has no answer yet")
+        await self._delivery.take(checked(wanted))
+        self._rendition_told = False
+        self._tell_rendition()
 
     async def wait_closed(self) -> CloseReason:
         """Waits until the session has ended and everything of it is freed; tells why it ended."""
@@ -181,6 +204,8 @@ class Session:
             replays=viewer.replays,
             stages={name: delay for name, delay in stages.items() if delay is not None},
             pair=viewer.pair,
+            codec=self._viewer.codec,
+            wanted=self._delivery.wanted if self._delivery is not None else self._wanted,
         )
 
     # ------------------------------------------------------------------------------------ life
@@ -197,23 +222,26 @@ class Session:
         return task
 
     async def _answer(self, offer_sdp: str, stream: AbstractAsyncContextManager[Stream]) -> None:
+        wanted = checked(self._wanted)
         self._stream = await self._resources.enter_async_context(stream)
         if not self._stream.rendition:
             raise ConnectFailedError(f"the stream of {self.serial} ended before the viewer could be answered")
+        audio = Grants.AUDIO in self._grants
+        delivery = Delivery(self._stream, self._viewer, audio=audio)
+        self._resources.push_async_callback(delivery.close)
         self._resources.push_async_callback(self._viewer.close)
-        description = self._stream.description
-        media = Offered(
-            video=self._stream.codec.upper(),
-            profile_level_id=(description.profile_level_id or None) if description is not None else None,
-            audio=bool(self._stream.audio_rendition) and Grants.AUDIO in self._grants,
-        )
+        media = Offered(_formats(self._stream, wanted), audio=audio and bool(self._stream.audio_rendition))
         self.answer = await self._viewer.negotiate(offer_sdp, media, self._stream.rendition)
+        # Now, so that an encoder is there when the connection is.
+        await delivery.take(wanted)
+        self._delivery = delivery
 
     async def _run(self) -> None:
         """From CONNECTING to the end."""
         assert self._stream is not None
+        assert self._delivery is not None
         try:
-            reason = await self._live(self._stream)
+            reason = await self._live(self._stream, self._delivery)
         except ConnectTimeoutError:
             reason = CloseReason.CONNECT_TIMEOUT
         except (MediacoreError, OSError) as error:
@@ -224,19 +252,20 @@ class Session:
             reason = CloseReason.CONNECT_FAILED
         await self.close(reason)
 
-    async def _live(self, stream: Stream) -> CloseReason:
+    async def _live(self, stream: Stream, delivery: Delivery) -> CloseReason:
         await self._viewer.connect()
         if self._teardown is not None:
             return self._reason
         self._live_us = monotonic_us()
-        self._viewer.start_media(stream.rendition, stream.audio_rendition if Grants.AUDIO in self._grants else 0)
+        delivery.start()
         self._enter(SessionState.LIVE)
         if self._viewer.has_channel:
             self._spawn(self._dialogue.run())
             self._spawn(self._tell_clock())
             self._spawn(self._follow_description(stream))
+            self._spawn(self._follow_asks())
         viewer_end = asyncio.create_task(self._viewer.wait_closed())
-        stream_end = asyncio.create_task(stream.wait_ended())
+        stream_end = asyncio.create_task(delivery.wait_ended())
         try:
             await asyncio.wait({viewer_end, stream_end}, return_when=asyncio.FIRST_COMPLETED)
             if viewer_end.done():
@@ -282,6 +311,28 @@ class Session:
         self._dialogue.tell("closing", reason=what)
         self._viewer.close_channel()
 
+    def _ask(self, wanted: Wanted) -> None:
+        self._asked = wanted
+        self._asks.set()
+
+    async def _follow_asks(self) -> None:
+        while True:
+            await self._asks.wait()
+            self._asks.clear()
+            try:
+                await self.want(self._asked)
+            except MediacoreError as error:
+                self._dialogue.tell("unsupported", what="want", reason=str(error))
+            await asyncio.sleep(WANT_INTERVAL_S)
+
+    def _tell_rendition(self) -> None:
+        if self._delivery is None or self._rendition_told:
+            return
+        wanted = self._delivery.wanted
+        self._rendition_told = self._dialogue.tell(
+            "rendition", codec=self._viewer.codec, size=wanted.size, fps=wanted.fps
+        )
+
     async def _follow_description(self, stream: Stream) -> None:
         """A new size is told as soon as it is known, or with the clock, if no channel is open yet."""
         known: StreamDescription | None = None
@@ -305,9 +356,21 @@ class Session:
         while True:
             await asyncio.sleep(CLOCK_INTERVAL_S if told else CLOCK_FIRST_S)
             self._tell_description()
+            self._tell_rendition()
             clock = self._viewer.rtp_clock
             if clock is not None and self._viewer.channel_open:
                 told = self._dialogue.tell("clock", **_now_on(clock)) or told
+
+
+def _formats(stream: Stream, wanted: Wanted) -> tuple[VideoFormat, ...]:
+    """How the stream can be sent: as the viewer prefers, if it does, then as it costs the stream least."""
+    able = stream.codecs()
+    description = stream.description
+    profile = (description.profile_level_id or None) if description is not None and stream.codec == "h264" else None
+    preferred = [codec for codec in wanted.codecs if codec in able]
+    return tuple(
+        VideoFormat(codec.upper(), profile if codec == "h264" else None) for codec in dict.fromkeys((*preferred, *able))
+    )
 
 
 def _now_on(clock: tuple[int, int]) -> dict[str, int]:

@@ -6,7 +6,7 @@ import dataclasses
 import ipaddress
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from mediacore.errors import SettingsError
 
@@ -18,7 +18,8 @@ SIZE_PX = (64, 7680)
 
 FPS = (1.0, 60.0)
 """Frame rates that pictures are captured and encoded at."""
-SOURCES = ("auto", "screenrecord", "screenrecord-frames", "screencap")
+SourceName = Literal["auto", "screenrecord", "screenrecord-frames", "screencap"]
+SOURCES = get_args(SourceName)
 """What a device can be captured by."""
 CODECS = ("h264", "vp8", "vp9", "av1")
 """What pictures can be encoded to."""
@@ -65,7 +66,7 @@ def _server(name: str, text: str | None) -> None:
 class StreamSettings:
     """How one device is captured."""
 
-    source: Literal["auto", "screenrecord", "screenrecord-frames", "screencap"] = "auto"
+    source: SourceName = "auto"
     """What captures the device: its own H.264 encoder, raw pictures of screenrecord, or screencap again and again.
     ``auto`` takes the first of them that gives a picture."""
     bitrate_bps: int = 8_000_000

@@ -15,14 +15,14 @@ from left_behind import held, settled
 
 from mediacore.media_loop import MediaLoop
 from mediacore.rtc import contract
-from mediacore.rtc.description import Offered
+from mediacore.rtc.description import Offered, VideoFormat
 from mediacore.rtc.port import host_addresses
 from mediacore.rtc.viewer import Viewer
 from mediacore.settings import RtcSettings
 from mediacore.testing.gathering import gather_everywhere, settle
 
 DATA = Path(__file__).parent / "data"
-H264 = Offered("H264", "42c01f")
+H264 = Offered((VideoFormat("H264", "42c01f"),))
 REPLAY_BYTES = 1 << 20
 AUDIO_FRAME_US = 20_000
 
@@ -141,7 +141,7 @@ class Connected:
         self.client = client
         self.through = through
         self.media = media
-        self.feed = Feed(loop, media.video.lower(), replay_bytes=replay_bytes)
+        self.feed = Feed(loop, media.video[0].name.lower(), replay_bytes=replay_bytes)
         self.messages: asyncio.Queue[bytes | str] = asyncio.Queue()
         self.viewer = Viewer(settings, loop, on_message=self.messages.put_nowait)
         self.answer = ""

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from mediacore.errors import NoCommonCodecError, SdpError
 from mediacore.rtc.answer import ABS_CAPTURE_TIME, TRANSPORT_CC, plan_answer, write_answer
-from mediacore.rtc.description import LocalEnd, Offer, Offered, Plan
+from mediacore.rtc.description import LocalEnd, Offer, Offered, Plan, VideoFormat
 from mediacore.rtc.offer import parse_offer
 
 DATA = Path(__file__).parent / "data"
 CHROMIUM = (DATA / "chromium-156-video-data.sdp").read_text()
 AUDIO_TOO = (DATA / "chromium-156-audio-video-data.sdp").read_text()
 FIREFOX = (DATA / "firefox-like-video-data.sdp").read_text()
+FIREFOX_LINUX = (DATA / "firefox-153-audio-video-data.sdp").read_text()
 GSTREAMER = (DATA / "gstreamer-like-video.sdp").read_text()
 LOCAL = LocalEnd(
     session_id=4711,
@@ -40,7 +41,7 @@ def parse(text: str, **limits: int) -> Offer:
 
 
 def plan(text: str, profile: str | None = "42c01f", video: str = "H264", *, audio: bool = False) -> Plan:
-    return plan_answer(parse(text), Offered(video, profile, audio))
+    return plan_answer(parse(text), Offered((VideoFormat(video, profile),), audio))
 
 
 def answer(text: str, profile: str | None = "42c01f", video: str = "H264", *, audio: bool = False) -> list[str]:
@@ -203,13 +204,13 @@ def test_audio_that_the_viewer_cannot_take_is_rejected(change: tuple[str, str]) 
     [
         ("VP8", 96, ["a=rtpmap:96 VP8/90000"]),
         ("VP9", 98, ["a=rtpmap:98 VP9/90000", "a=fmtp:98 profile-id=0"]),
-        ("AV1", None, ["AV1/90000", "profile=0"]),
+        ("AV1", 45, ["a=rtpmap:45 AV1/90000", "a=fmtp:45 level-idx=5;profile=0;tier=0"]),
     ],
 )
-def test_other_codecs_are_answered_by_their_name(video: str, number: int | None, lines: list[str]) -> None:
+def test_other_codecs_are_answered_by_their_name(video: str, number: int, lines: list[str]) -> None:
     made = plan(CHROMIUM, None, video)
     assert made.video.codec.name == video
-    assert number in (None, made.video.codec.payload_type)
+    assert number == made.video.codec.payload_type
     assert made.video.rtx_payload_type is not None
     written = write_answer(made, LOCAL)
     assert all(line in written for line in lines)
@@ -230,6 +231,72 @@ def test_a_viewer_without_the_codec_learns_what_there_is(video: str, change: tup
         plan(CHROMIUM.replace(*change), None, video)
     assert caught.value.available == (available,)
     assert "H264 42e01f packetization-mode=1" in caught.value.offered
+
+
+def formats(*names: str) -> Offered:
+    return Offered(tuple(VideoFormat(name, "42c01f" if name == "H264" else None) for name in names))
+
+
+@pytest.mark.parametrize(
+    ("available", "offer", "chosen"),
+    [
+        ("H264 VP9 VP8 AV1", CHROMIUM, "H264"),
+        ("VP8 H264", CHROMIUM, "VP8"),
+        ("H264 VP9 VP8 AV1", FIREFOX_LINUX, "VP9"),
+        ("H264 AV1 VP9", FIREFOX_LINUX, "AV1"),
+        ("H264 VP9 VP8", GSTREAMER, "H264"),
+        ("VP9 VP8 H264", GSTREAMER, "H264"),
+    ],
+)
+def test_the_first_format_that_the_viewer_takes_is_sent(available: str, offer: str, chosen: str) -> None:
+    made = plan_answer(parse(offer), formats(*available.split()))
+    assert made.video.codec.name == chosen
+    assert f" {chosen}/90000" in write_answer(made, LOCAL)
+
+
+def test_a_viewer_without_any_of_the_formats_learns_all_of_them() -> None:
+    with pytest.raises(NoCommonCodecError) as caught:
+        plan_answer(parse(GSTREAMER.replace("H264", "H265")), formats("H264", "VP9", "VP8", "AV1"))
+    assert caught.value.offered == ("H265",)
+    assert caught.value.available == (
+        "H264 42c01f packetization-mode=1",
+        "H264 4d001f packetization-mode=1",
+        "H264 42e01f packetization-mode=1",
+        "VP9 profile-id=0",
+        "VP8",
+        "AV1",
+    )
+
+
+def test_h264_of_another_mode_is_no_h264() -> None:
+    text = CHROMIUM.replace("packetization-mode=1", "packetization-mode=0")
+    assert plan_answer(parse(text), formats("H264", "VP8")).video.codec.name == "VP8"
+
+
+@pytest.mark.parametrize(
+    ("told", "answered"),
+    [
+        ("level-idx=5;profile=0;tier=0", "level-idx=5;profile=0;tier=0"),
+        ("level-idx=8", "level-idx=8;profile=0"),
+        ("profile=0;tier=1", "profile=0;tier=1"),
+        ("level-idx=-1;tier=none", "profile=0"),
+    ],
+)
+def test_level_and_tier_of_av1_are_told_back(told: str, answered: str) -> None:
+    text = CHROMIUM.replace("a=fmtp:45 level-idx=5;profile=0;tier=0", f"a=fmtp:45 {told}")
+    assert f"a=fmtp:45 {answered}" in answer(text, None, "AV1")
+
+
+def test_firefox_on_linux_without_its_plugin() -> None:
+    made = plan(FIREFOX_LINUX, None, "VP8", audio=True)
+    assert (made.video.codec.payload_type, made.video.rtx_payload_type) == (120, 124)
+    assert made.audio is not None
+    assert made.data is not None
+    assert sorted(made.video.extensions.values()) == [3, 4, 6, 7]
+    assert "a=rtpmap:120 VP8/90000" in write_answer(made, LOCAL)
+    with pytest.raises(NoCommonCodecError) as caught:
+        plan(FIREFOX_LINUX)
+    assert caught.value.offered == ("VP8", "VP9 profile-id=0", "AV1")
 
 
 def test_a_viewer_without_transport_feedback_sends_its_estimate() -> None:
@@ -327,14 +394,14 @@ def test_extension_ids_that_need_the_long_form_are_not_used() -> None:
 
 def test_each_recorded_offer_gives_an_answer_that_can_be_read_again(recorded_offer: str) -> None:
     for text in (recorded_offer, recorded_offer.replace("\n", "\r\n")):
-        made = plan(text)
+        made = plan_answer(parse(text), formats("H264", "VP8"))
         again = SessionDescription.parse(write_answer(made, LOCAL))
         assert [m.rtp.muxId for m in again.media] == [s.mid for s in made.offer.sections]
         assert all(m.dtls is not None and m.dtls.role == "server" for m in again.media)
 
 
 ACCEPTED_ERRORS = (SdpError, NoCommonCodecError)
-OFFERS = st.sampled_from([CHROMIUM, AUDIO_TOO, FIREFOX, GSTREAMER])
+OFFERS = st.sampled_from([CHROMIUM, AUDIO_TOO, FIREFOX, FIREFOX_LINUX, GSTREAMER])
 
 
 @st.composite
@@ -367,7 +434,7 @@ def mutated_offers(draw: st.DrawFn) -> str:
 @given(mutated_offers(), st.sampled_from([None, "42c01f", "640028", "x"]))
 def test_a_mutated_offer_is_answered_or_refused_with_the_documented_errors(text: str, profile: str | None) -> None:
     try:
-        made = plan(text, profile)
+        made = plan_answer(parse(text), Offered((VideoFormat("H264", profile), VideoFormat("AV1"), VideoFormat("VP8"))))
     except ACCEPTED_ERRORS:
         return
     written = write_answer(made, LOCAL)

@@ -9,7 +9,7 @@ from mediacore import _core
 from mediacore.media import CandidatePair, Delay, DropCause, Feedback
 from mediacore.rtc.answer import plan_answer
 from mediacore.rtc.channel import ChannelStats
-from mediacore.rtc.description import Offered, Plan
+from mediacore.rtc.description import Offered, Plan, VideoFormat
 from mediacore.rtc.egress import RtpNumbers, egress_config
 from mediacore.rtc.offer import parse_offer
 from mediacore.rtc.stats import ViewerStats, viewer_stats
@@ -23,7 +23,9 @@ NUMBERS = RtpNumbers("someone", 1, 2, 3, 4000, 5000, (6, 7, 8))
 
 def plan(name: str, *, audio: bool = False) -> Plan:
     text = (DATA / f"{name}.sdp").read_text()
-    return plan_answer(parse_offer(text, max_bytes=65_536, max_candidates=50), Offered("H264", "42c01f", audio))
+    return plan_answer(
+        parse_offer(text, max_bytes=65_536, max_candidates=50), Offered((VideoFormat("H264", "42c01f"),), audio)
+    )
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from aioice import stun
 from aiortc.rtp import RtcpPsfbPacket, RtcpRtpfbPacket
 
 from mediacore.media_loop import MediaLoop
-from mediacore.rtc.description import Offered
+from mediacore.rtc.description import Offered, VideoFormat
 from mediacore.rtc.viewer import Viewer
 from mediacore.settings import RtcSettings
 
@@ -121,10 +121,13 @@ async def test_neighbours_of_a_hostile_viewer_see_every_picture(
         stack.callback(playing.cancel)
         good = [new_client(data=False) for _ in range(GOOD)]
         viewers = [
-            await stack.enter_async_context(watching(loop, client, feed, Offered("H264", "42c01f"))) for client in good
+            await stack.enter_async_context(watching(loop, client, feed, Offered((VideoFormat("H264", "42c01f"),))))
+            for client in good
         ]
         client = new_client(data=False)
-        hostile = await stack.enter_async_context(watching(loop, client, feed, Offered("H264", "42c01f")))
+        hostile = await stack.enter_async_context(
+            watching(loop, client, feed, Offered((VideoFormat("H264", "42c01f"),)))
+        )
         port = dict(loop.sockets(feed.rendition))["127.0.0.1"]
         attacker = Attacker(client, good[0], port, hostile._numbers.ssrc)
         stack.callback(attacker.close)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mediacore.errors import SdpError, SdpTooLargeError
 from mediacore.rtc.answer import plan_answer
-from mediacore.rtc.description import Offer, Offered, Plan
+from mediacore.rtc.description import Offer, Offered, Plan, VideoFormat
 from mediacore.rtc.offer import parse_offer
 
 DATA = Path(__file__).parent / "data"
@@ -22,7 +22,7 @@ def parse(text: str, **limits: int) -> Offer:
 
 
 def plan(text: str) -> Plan:
-    return plan_answer(parse(text), Offered("H264", "42c01f"))
+    return plan_answer(parse(text), Offered((VideoFormat("H264", "42c01f"),)))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from mediacore.media import CloseReason
 from mediacore.media_loop import MediaLoop
-from mediacore.rtc.description import Offered
+from mediacore.rtc.description import Offered, VideoFormat
 from mediacore.rtc.port import host_addresses
 
 
@@ -188,14 +188,14 @@ async def test_media_stops_and_starts_again(connect: Callable[..., Any]) -> None
 @pytest.mark.parametrize("encoder", ["libvpx"])
 async def test_vp8(connect: Callable[..., Any], encoded: Any, encoder: str) -> None:
     play = encoded(encoder, deadline="realtime")
-    async with connect(media=Offered("VP8"), play=play) as both:
+    async with connect(media=Offered((VideoFormat("VP8"),)), play=play) as both:
         both.play()
         await both.client.wait_frames(5)
         assert (both.client.frames[0].width, both.client.frames[0].height) == (160, 128)
 
 
 async def test_audio_beside_the_video(connect: Callable[..., Any], new_feed: Any, encoded: Any) -> None:
-    async with connect(media=Offered("H264", "42c01f", audio=True), audio=True) as both:
+    async with connect(media=Offered((VideoFormat("H264", "42c01f"),), audio=True), audio=True) as both:
         sound = new_feed("opus")
         both.also(sound, encoded("libopus"), 20_000)
         both.play(sound.rendition)

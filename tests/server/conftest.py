@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from mediacore.errors import DeviceNotFoundError, MediacoreError
-from mediacore.media import CloseReason, Device, DeviceState, EngineStats, QueueStats, SessionStats
+from mediacore.media import CloseReason, Device, DeviceState, EngineStats, QueueStats, SessionStats, Wanted
 from mediacore.server.app import Server
 from mediacore.server.settings import ServerSettings
 
@@ -46,6 +46,7 @@ class StubEngine:
     devices: Any = None
     sessions: dict[str, StubSession] = field(default_factory=dict)
     offers: list[str] = field(default_factory=list)
+    wanted: list[Wanted] = field(default_factory=list)
     refusal: MediacoreError | None = None
     adb_error: MediacoreError | None = None
     ready: bool = True
@@ -69,9 +70,10 @@ class StubEngine:
                 return device
         raise DeviceNotFoundError(serial, "there is no such device")
 
-    async def connect(self, serial: str, offer_sdp: str) -> StubSession:
+    async def connect(self, serial: str, offer_sdp: str, *, wanted: Wanted) -> StubSession:
         if self.refusal is not None:
             raise self.refusal
+        self.wanted.append(wanted)
         self.offers.append(offer_sdp)
         number = next(self.numbers)
         session = StubSession(f"public{number}", f"canarysecret{number}", serial, self._closed)

@@ -15,6 +15,8 @@ CASES = [
     (errors.SessionNotFoundError("none"), 404),
     (errors.SdpError("bad"), 400),
     (errors.SdpTooLargeError("long"), 413),
+    (errors.WantedError("fps is 0"), 400),
+    (errors.EncoderError("libx264 is not there"), 503),
     (errors.NoCommonCodecError(("VP8",), ("H264 42e01f",)), 406),
     (errors.DeviceOfflineError(SERIAL, "off"), 503),
     (errors.DeviceUnauthorizedError(SERIAL, "accept"), 503),

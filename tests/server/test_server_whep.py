@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from mediacore.errors import AdbUnavailableError
-from mediacore.media import CloseReason
+from mediacore.media import CloseReason, Wanted
 
 
 async def test_an_offer_is_answered(site) -> None:
@@ -27,6 +27,43 @@ async def test_serials_are_percent_encoded(site, serial: str) -> None:
     assert response.status == 201
     [session] = site.engine.sessions.values()
     assert session.serial == serial
+
+
+async def test_a_viewer_says_what_it_wants(site) -> None:
+    path = "/api/v1/devices/emulator-5554/whep"
+    headers = {"Content-Type": "application/sdp"}
+    for query in ("", "?token=x", "?codec=vp8,AV1&size=540x1200&fps=15", "?fps=7.5&x=1&x=2"):
+        response = await site.request("POST", path + query, data="v=0\r\n", headers=headers)
+        assert response.status == 201
+    assert site.engine.wanted == [
+        Wanted(),
+        Wanted(),
+        Wanted(("vp8", "av1"), (540, 1200), 15),
+        Wanted(fps=7.5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("codec=h265", ("codec", "'h265'", "h264, vp8, vp9, av1")),
+        ("size=540x", ("size", "'540x'", "64 to 7680")),
+        ("size=1x1", ("size", "(1, 1)", "64 to 7680")),
+        ("fps=0.1", ("fps", "0.1", "1 to 60")),
+        ("fps=", ("fps", "''", "1 to 60")),
+        ("fps=1&fps=2", ("fps", "2 times", "once")),
+    ],
+)
+async def test_a_wish_that_cannot_be_is_told_by_field_value_and_range(site, query: str, words: tuple[str, ...]) -> None:
+    path = f"/api/v1/devices/emulator-5554/whep?{query}"
+    response = await site.request("POST", path, data="v=0\r\n", headers={"Content-Type": "application/sdp"})
+    assert response.status == 400
+    problem = await response.json()
+    assert problem["code"] == "wanted"
+    assert all(word in problem["detail"] for word in words)
+    assert site.engine.offers == []
+    longer = await site.request("POST", path, data=b"v" * 65_537, headers={"Content-Type": "application/sdp"})
+    assert longer.status == 413, "the body comes first"
 
 
 async def test_a_session_ends_by_its_secret_alone(site) -> None:

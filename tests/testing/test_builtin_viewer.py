@@ -15,7 +15,7 @@ from mediacore.control import messages
 from mediacore.errors import ConnectFailedError, ConnectTimeoutError
 from mediacore.media import CloseReason
 from mediacore.media_loop import MediaLoop
-from mediacore.rtc.description import Offered
+from mediacore.rtc.description import Offered, VideoFormat
 from mediacore.rtc.port import host_addresses
 from mediacore.rtc.viewer import Viewer
 from mediacore.settings import RtcSettings
@@ -102,7 +102,7 @@ class WhepServer:
     async def accept(self, offer: str) -> str:
         viewer = Viewer(RtcSettings(), self.loop, on_message=self.messages.put_nowait)
         self.viewers.append(viewer)
-        answer = await viewer.negotiate(offer, Offered("H264", "42c01f"), self.fed.rendition)
+        answer = await viewer.negotiate(offer, Offered((VideoFormat("H264", "42c01f"),)), self.fed.rendition)
         task = asyncio.create_task(self.play(viewer))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)

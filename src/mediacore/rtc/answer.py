@@ -2,9 +2,9 @@
 
 ``plan_answer`` decides, ``write_answer`` writes.
 
-Policy: one video section is sent to, one audio section if the stream has audio, a data channel is taken, everything
-else is rejected. The viewer's reports on each packet's arrival (transport-cc) are preferred to its own estimate (REMB),
-which comes late and grows slowly.
+Policy: the first of the stream's video formats that the viewer takes is sent, to one video section; to one audio
+section if the stream has audio; a data channel is taken, everything else is rejected. The viewer's reports on each
+packet's arrival (transport-cc) are preferred to its own estimate (REMB), which comes late and grows slowly.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mediacore.rtc.h264_profile import preference, profile_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mediacore.rtc.description import Codec, LocalEnd, Offer, Offered, Section
+    from mediacore.rtc.description import Codec, LocalEnd, Offer, Offered, Section, VideoFormat
 
 MAX_EXTENSION_ID: Final = 14
 """The last id of the one-byte form of header extensions (RFC 8285 section 4.2)."""
@@ -43,6 +43,7 @@ HASHES: Final = ("sha-256", "sha-384", "sha-512")
 OPUS_PARAMETERS: Final = "minptime=10;useinbandfec=1"
 
 _NOT_CODECS: Final = ("RTX", "RED", "ULPFEC", "FLEXFEC-03")
+_NUMBER: Final = re.compile(r"[0-9]{1,2}")
 _ICE_CHARS: Final = re.compile(r"[A-Za-z0-9+/=_-]{4,256}")
 _SPELLING: Final = {"OPUS": "opus"}
 _CLOCKS: Final = {"video": "90000", "audio": "48000/2"}
@@ -99,16 +100,21 @@ def write_answer(plan: Plan, local: LocalEnd) -> str:
 
 
 def _choose_video(offer: Offer, media: Offered) -> tuple[Section, Codec] | None:
-    """For H.264 the best profile that is offered anywhere; else what the viewer prefers."""
+    """What the stream prefers of what the viewer takes."""
+    return next((chosen for video in media.video if (chosen := _choose_format(offer, video)) is not None), None)
+
+
+def _choose_format(offer: Offer, video: VideoFormat) -> tuple[Section, Codec] | None:
+    """For H.264 the best profile that is offered anywhere; else the payload type that the viewer prefers."""
     fitting = [
         (section, codec)
         for section in offer.receivers("video")
         for codec in section.codecs
-        if codec.name == media.video and codec.usable
+        if codec.name == video.name and codec.usable
     ]
-    if media.video != "H264":
+    if video.name != "H264":
         return next(iter(fitting), None)
-    for profile in preference(media.profile_level_id):
+    for profile in preference(video.profile_level_id):
         for section, codec in fitting:
             if profile_of(codec.profile_level_id) == profile:
                 return section, codec
@@ -121,12 +127,17 @@ def _offered_codecs(offer: Offer) -> tuple[str, ...]:
 
 
 def _available_codecs(media: Offered) -> tuple[str, ...]:
-    if media.video == "VP9":
+    return tuple(dict.fromkeys(name for video in media.video for name in _names(video)))
+
+
+def _names(video: VideoFormat) -> tuple[str, ...]:
+    """As ``Codec`` writes those that would do."""
+    if video.name == "VP9":
         return ("VP9 profile-id=0",)
-    if media.video != "H264":
-        return (media.video,)
-    names = (media.profile_level_id, "4d001f", "42e01f")
-    return tuple(dict.fromkeys(f"H264 {name} packetization-mode=1" for name in names if name is not None))
+    if video.name != "H264":
+        return (video.name,)
+    profiles = (video.profile_level_id, "4d001f", "42e01f")
+    return tuple(f"H264 {profile} packetization-mode=1" for profile in profiles if profile is not None)
 
 
 def _track(section: Section, codec: Codec, *, taken: Mapping[str, int]) -> Track:
@@ -232,7 +243,13 @@ def _video_parameters(codec: Codec) -> str | None:
     if codec.name == "H264":
         asymmetry = "level-asymmetry-allowed=1;" if codec.parameters.get("level-asymmetry-allowed") == "1" else ""
         return f"{asymmetry}packetization-mode=1;profile-level-id={codec.profile_level_id}"
-    return {"VP9": "profile-id=0", "AV1": "profile=0"}.get(codec.name)
+    if codec.name == "AV1":
+        # Level and tier are the viewer's, told back as it told them (RTP payload format for AV1, section 7.2.3):
+        # browsers announce level 3.1 whatever they can decode.
+        told = ((name, codec.parameters.get(name, "")) for name in ("level-idx", "tier"))
+        known = {name: value for name, value in told if _NUMBER.fullmatch(value)}
+        return ";".join(f"{name}={value}" for name, value in sorted({**known, "profile": "0"}.items()))
+    return "profile-id=0" if codec.name == "VP9" else None
 
 
 def _audio_lines(track: Track, local: LocalEnd) -> list[str]:

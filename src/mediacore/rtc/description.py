@@ -21,13 +21,21 @@ _SCTP_PROTOCOLS: Final = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP")
 
 
 @dataclass(frozen=True, slots=True)
+class VideoFormat:
+    """One way in which a stream's video can be sent."""
+
+    name: str
+    """Encoding name: ``H264``, ``VP8``, ``VP9`` or ``AV1``."""
+    profile_level_id: str | None = None
+    """For H.264: profile and level as 6 hexadecimal digits; None if they are not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class Offered:
     """What a stream can send."""
 
-    video: str = "H264"
-    """Encoding name of its video: ``H264``, ``VP8``, ``VP9`` or ``AV1``."""
-    profile_level_id: str | None = None
-    """For H.264: profile and level as 6 hexadecimal digits; None if they are not known yet."""
+    video: tuple[VideoFormat, ...]
+    """The formats of its video; the first that the viewer takes is sent."""
     audio: bool = False
     """True if it has Opus audio."""
 

@@ -77,6 +77,11 @@ class Viewer:
         self._closed = asyncio.Event()
 
     @property
+    def codec(self) -> str:
+        """Of the video, once it is negotiated: ``h264``, ``vp8``, ``vp9`` or ``av1``; empty before."""
+        return self._plan.video.codec.name.lower() if self._plan is not None else ""
+
+    @property
     def has_channel(self) -> bool:
         """True once the viewer has a data channel, open or about to be; plain WHEP players have none."""
         return self._channel is not None

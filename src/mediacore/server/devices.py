@@ -8,25 +8,36 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from mediacore.errors import WantedError
 from mediacore.server.guards import read_sdp, require_content_type
 from mediacore.server.problems import RETRY_AFTER_S, ProblemError
+from mediacore.wanted import from_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mediacore.engine import Engine
-    from mediacore.media import Device, EngineStats
+    from mediacore.media import Device, EngineStats, Wanted
     from mediacore.server.screenshots import Screenshots
     from mediacore.session import Session
 
 log = logging.getLogger(__name__)
 
 SDP = "application/sdp"
+WANTED_FIELDS = ("codec", "size", "fps")
 
 
 def session_path(session: Session) -> str:
     """Where the viewer that has the secret finds its session."""
     return f"/api/v1/sessions/{session.secret}"
+
+
+def wanted_of(request: web.Request) -> Wanted:
+    """What the query asks for; other fields of it are left alone. Raises ``WantedError``."""
+    for name in WANTED_FIELDS:
+        if len(values := request.query.getall(name, [])) > 1:
+            raise WantedError(f"{name} is given {len(values)} times, it must be given once")
+    return from_query(request.query)
 
 
 def entry(device: Device, stats: EngineStats) -> dict[str, object]:
@@ -81,10 +92,14 @@ class DeviceRoutes:
         return web.Response(body=body, content_type=content_type)
 
     async def whep(self, request: web.Request) -> web.Response:
-        """A viewer's offer; 201 with the answer and the session's address."""
+        """A viewer's offer; 201 with the answer and the session's address.
+
+        The query may say what it wants: ``?codec=vp8,av1&size=540x1200&fps=15``.
+        """
         serial = await self._known(request)
         require_content_type(request, SDP)
         offer = await read_sdp(request, max_bytes=self._max_sdp_bytes, timeout_s=self._body_timeout_s)
+        wanted = wanted_of(request)
         if self._draining():
             raise ProblemError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -92,7 +107,7 @@ class DeviceRoutes:
                 "the service is shutting down and takes no new viewers",
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )
-        session = await self._engine.connect(serial, offer)
+        session = await self._engine.connect(serial, offer, wanted=wanted)
         log.info("session %s of %s: answered", session.id, serial)
         return web.Response(
             status=HTTPStatus.CREATED,

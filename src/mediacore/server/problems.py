@@ -39,6 +39,7 @@ STATUS_OF: Mapping[type[errors.MediacoreError], HTTPStatus] = {
     errors.CommandError: HTTPStatus.BAD_GATEWAY,
     errors.CaptureError: HTTPStatus.BAD_GATEWAY,
     errors.BitstreamError: HTTPStatus.BAD_GATEWAY,
+    errors.EncoderError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ViewerError: HTTPStatus.BAD_REQUEST,
     errors.SdpTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.NoCommonCodecError: HTTPStatus.NOT_ACCEPTABLE,

@@ -15,7 +15,7 @@ from mediacore.testing.scenes import Planes
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from mediacore.testing.options import Profile, Rotation
+    from mediacore.testing.options import Colours, Profile, Rotation
 
     Block = npt.NDArray[np.uint8]
 
@@ -23,6 +23,8 @@ LEAST_QUANTIZER = 16
 """Pictures that are easy to encode do not fill the bit rate, as with a phone's encoder."""
 NAL_SPS, NAL_PPS, NAL_SEI = 7, 8, 6
 BLACK = (16, 128, 128)
+FROM_BT601 = ((-0.11555, -0.20794), (1.01864, 0.11462), (0.07505, 1.02533))
+"""What BT.601's (u, v) add to luma, and make of u and v, in BT.709 (ITU-R BT.601-7, BT.709-6)."""
 
 
 def nal_units(data: bytes) -> list[bytes]:
@@ -39,6 +41,23 @@ def nal_type(unit: bytes) -> int:
     return unit[unit.index(1) + 1] & 31
 
 
+def as_bt709(block: Block) -> Block:
+    """A BT.601 block as BT.709, both in limited range; grey stays grey, so luma changes by what chroma says only."""
+    width, height = block.shape[1], block.shape[0] * 2 // 3
+    chroma = block[height:].reshape(2, height // 2, width // 2).astype(np.float32) - 128
+    luma, u, v = (np.rint(row[0] * chroma[0] + row[1] * chroma[1]) for row in FROM_BT601)
+    changed = np.empty_like(block)
+    changed[:height] = np.clip(block[:height] + luma.repeat(2, 0).repeat(2, 1), 0, 255)
+    changed[height:] = np.clip(np.stack((u, v)) + 128, 0, 255).reshape(height // 2, width)
+    return changed
+
+
+def _told(colours: Colours) -> str:
+    """x264's words for what the VUI says (ITU-T H.264 section E.2.1)."""
+    name = {"untold": "", "bt601": "smpte170m", "bt709": "bt709"}[colours]
+    return f":range=tv:colorprim={name}:transfer={name}:colormatrix={name}" if name else ""
+
+
 class H264Encoder:
     """One encoder; calls must not overlap, but may come from any thread.
 
@@ -47,12 +66,15 @@ class H264Encoder:
         fps: nominal frame rate, for the rate control.
         bitrate_bps: what it may use, on average.
         profile: the H.264 profile.
+        colours: the matrix, and whether it is told.
 
     Raises:
         ValueError: x264 refuses these values.
     """
 
-    def __init__(self, size: tuple[int, int], fps: int, bitrate_bps: int, profile: Profile) -> None:
+    def __init__(
+        self, size: tuple[int, int], fps: int, bitrate_bps: int, profile: Profile, colours: Colours = "bt601"
+    ) -> None:
         self.size = size
         context = av.CodecContext.create("libx264", "w")
         context.width, context.height = size
@@ -69,17 +91,20 @@ class H264Encoder:
             "maxrate": str(bitrate_bps),
             "bufsize": str(bitrate_bps // 2),
             "x264-params": f"keyint=infinite:scenecut=0:sliced-threads=0:threads=1:qpmin={LEAST_QUANTIZER}"
-            ":repeat-headers=1:annexb=1",
+            f":repeat-headers=1:annexb=1{_told(colours)}",
         }
         self._context = context
+        self._colours = colours
         self._count = 0
         self._headers_sent = False
 
     def encode(self, block: Block, *, key: bool) -> bytes:
-        """One access unit from one I420 block of the encoder's size.
+        """One access unit from one I420 block (BT.601, limited range) of the encoder's size.
 
         ``key`` asks for an IDR picture. SPS and PPS stand before the first one only.
         """
+        if self._colours == "bt709":
+            block = as_bt709(block)
         frame = av.VideoFrame.from_numpy_buffer(block, "yuv420p")
         frame.pts = self._count
         frame.pict_type = PictureType.I if key else PictureType.NONE

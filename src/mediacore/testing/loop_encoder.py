@@ -18,7 +18,7 @@ from mediacore.testing.encoder import H264Encoder, nal_type, nal_units, project
 from mediacore.testing.scenes import Planes
 
 if TYPE_CHECKING:
-    from mediacore.testing.options import Profile
+    from mediacore.testing.options import Colours, Profile
     from mediacore.testing.options import Scene as SceneName
     from mediacore.testing.scenes import Scene
 
@@ -35,6 +35,7 @@ class LoopKey:
     fps: int
     bitrate_bps: int
     profile: Profile
+    colours: Colours
     frames: int
 
 
@@ -70,7 +71,7 @@ class EncodedLoop:
     async def _encode(self) -> None:
         key = self.key
         try:
-            encoder = H264Encoder(key.video, key.fps, key.bitrate_bps, key.profile)
+            encoder = H264Encoder(key.video, key.fps, key.bitrate_bps, key.profile, key.colours)
             width, height = key.display
 
             def encode(number: int) -> bytes:

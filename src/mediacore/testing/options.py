@@ -10,10 +10,11 @@ from mediacore.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Scene = Literal["static", "scroll", "video", "rotation"]
+Scene = Literal["static", "scroll", "video", "rotation", "patches"]
 Encode = Literal["live", "loop"]
 Rotation = Literal["project", "cut"]
 Profile = Literal["baseline", "main", "high"]
+Colours = Literal["untold", "bt601", "bt709"]
 ShotFormat = Literal["raw", "png", "jpeg"]
 
 FEATURES = ("shell_v2", "delayed_ack")
@@ -40,7 +41,8 @@ class DeviceOptions:
     """Frames drawn per second while the scene moves, 1 to 240."""
     scene: Scene = "scroll"
     """What is shown: ``static`` (only touches change it), ``scroll`` (lists and text move), ``video`` (a detailed
-    moving area that uses its bit rate) or ``rotation`` (scroll, and the display turns every ``rotation_period_s``)."""
+    moving area that uses its bit rate), ``rotation`` (scroll, and the display turns every ``rotation_period_s``) or
+    ``patches`` (the colours of ``mediacore.testing.scenes.PATCHES``, under a bar code that counts on)."""
     encode: Encode = "live"
     """``live`` encodes each drawn frame, so a touch shows. ``loop`` sends pictures encoded once, again and again; frame
     number and time stand in an SEI message of each access unit (``mediacore.testing.sei``), touches and
@@ -54,6 +56,9 @@ class DeviceOptions:
     with black borders (newer Android), ``cut`` goes on with the old frame of the display (older Android)."""
     profile: Profile = "baseline"
     """H.264 profile of screenrecord."""
+    colours: Colours = "bt601"
+    """Matrix of screenrecord's H.264, in limited range: ``bt601`` and ``bt709`` are told in its VUI, ``untold`` is
+    BT.601 without a word of it, which browsers take for BT.709."""
     sdk: int = 34
     """``ro.build.version.sdk``. ``input motionevent`` needs 30, its CANCEL needs 31."""
     model: str = "SimPhone"
@@ -101,7 +106,7 @@ class DeviceOptions:
         for name, (value, low, high) in limits.items():
             if not low <= value <= high:
                 raise SettingsError(f"{name} is {value}, it must be between {low} and {high}")
-        choices = {"scene": Scene, "encode": Encode, "rotation": Rotation, "profile": Profile}
+        choices = {"scene": Scene, "encode": Encode, "rotation": Rotation, "profile": Profile, "colours": Colours}
         for name, choice in choices.items():
             if getattr(self, name) not in get_args(choice):
                 raise SettingsError(

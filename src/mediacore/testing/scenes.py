@@ -1,7 +1,8 @@
 """What a simulated device shows: pictures that depend on the frame number alone, drawn straight as I420.
 
 Each scene paints its pictures once, larger than the display, and a frame is a few slices of them, so that drawing costs
-about a millisecond. No scene uses strong red: that is the colour of touch dots.
+about a millisecond. No scene but ``patches`` uses strong red: that is the colour of touch dots. Colours are BT.601 in
+limited range.
 """
 
 from __future__ import annotations
@@ -207,12 +208,64 @@ class VideoScene:
         into.v[top // 2 : bottom // 2] = self._tint[1][half]
 
 
+PATCHES = (
+    ((255, 255, 255), (235, 128, 128)),
+    ((192, 192, 192), (181, 128, 128)),
+    ((128, 128, 128), (126, 128, 128)),
+    ((64, 64, 64), (71, 128, 128)),
+    ((0, 0, 0), (16, 128, 128)),
+    ((221, 32, 32), (92, 100, 211)),
+    ((32, 201, 44), (130, 84, 65)),
+    ((34, 56, 215), (74, 201, 107)),
+    ((220, 206, 40), (180, 53, 146)),
+    ((30, 196, 199), (142, 154, 55)),
+    ((200, 39, 203), (107, 176, 187)),
+    ((228, 186, 150), (183, 106, 149)),
+    ((251, 146, 22), (156, 58, 183)),
+    ((96, 55, 28), (71, 110, 148)),
+    ((21, 79, 89), (70, 141, 102)),
+    ((145, 188, 244), (172, 159, 105)),
+)
+"""The colours of the scene ``patches`` as (red, green, blue) and as (y, u, v), row by row of a square. They are chosen
+so that BT.601 and BT.709 hold them alike: 8 bits of either are less than 0.5 off."""
+PATCH_COLUMNS = 4
+
+
+def patch_centre(number: int) -> tuple[float, float]:
+    """Where a patch of ``PATCHES`` is: shares of the picture's width and height, 0 to 1."""
+    row, column = divmod(number, PATCH_COLUMNS)
+    return (column + 0.5) / PATCH_COLUMNS, (1 + (row + 0.5) * 7 / PATCH_COLUMNS) / 8
+
+
+class PatchScene:
+    """Plain colours below the bar code, which goes on, so that pictures come."""
+
+    moving = True
+
+    def __init__(self, width: int, height: int) -> None:
+        self._planes = Planes.filled(width, height, PAPER)
+        half_width, half_height = width / PATCH_COLUMNS / 2, height * 7 / 8 / PATCH_COLUMNS / 2
+        for number, (_, colour) in enumerate(PATCHES):
+            x, y = patch_centre(number)
+            across, down = x * width, y * height
+            self._planes.fill(
+                _even(across - half_width), _even(down - half_height), _even(across + half_width), height, colour
+            )
+
+    def draw(self, into: Planes, frame_number: int) -> None:
+        into.y[:] = self._planes.y
+        into.u[:] = self._planes.u
+        into.v[:] = self._planes.v
+
+
 def build_scene(name: SceneName, width: int, height: int) -> Scene:
     """Paints what a scene needs: 10 to 100 ms, so it belongs into a thread. ``rotation`` looks like ``scroll``."""
     if name == "static":
         return StaticScene(width, height)
     if name == "video":
         return VideoScene(width, height)
+    if name == "patches":
+        return PatchScene(width, height)
     return ScrollScene(width, height)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation
 
 from mediacore.testing.adb_transport import StreamClosedError
 from mediacore.testing.scenes import Planes
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     Pixels: TypeAlias = npt.NDArray[np.uint8]
 
 CONVERTED_PX = 8
+EXACTLY = int(Interpolation.BILINEAR) | 0x40000 | 0x2000
+"""SWS_ACCURATE_RND and SWS_FULL_CHR_H_INT (libswscale/swscale.h)."""
 RGBA_8888 = 1
 SRGB = 1
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -48,7 +51,8 @@ def _converted(picture: Picture, pixel_format: str) -> Pixels:
         wide.y[:, :width], wide.y[:, width:] = planes.y, 0
         wide.u[:, : width // 2], wide.u[:, width // 2 :] = planes.u, 128
         wide.v[:, : width // 2], wide.v[:, width // 2 :] = planes.v, 128
-    frame = av.VideoFrame.from_numpy_buffer(block, "yuv420p").reformat(format=pixel_format)
+    # swscale's own choice of arithmetic is up to 2 off.
+    frame = av.VideoFrame.from_numpy_buffer(block, "yuv420p").reformat(format=pixel_format, interpolation=EXACTLY)
     return cast("Pixels", frame.to_ndarray())[:, :width]
 
 

@@ -181,7 +181,8 @@ def _check_encoder(phone: Phone, size: tuple[int, int]) -> None:
 
 
 async def _record_live(phone: Phone, io: Io, options: RecordOptions, size: tuple[int, int]) -> None:
-    encoder = H264Encoder(size, phone.display.fps, options.bitrate_bps, phone.options.profile)
+    told = phone.options
+    encoder = H264Encoder(size, phone.display.fps, options.bitrate_bps, told.profile, told.colours)
     key_frame_due = 0.0
 
     def encode(picture: Picture) -> bytes:
@@ -241,7 +242,8 @@ async def _record_each(phone: Phone, io: Io, size: tuple[int, int], write: Calla
 async def _record_loop(phone: Phone, io: Io, options: RecordOptions, size: tuple[int, int]) -> None:
     display, fps = phone.display, phone.display.fps
     frames = max(1, round(phone.options.loop_s * fps))
-    key = LoopKey(display.scene, display.size, size, fps, options.bitrate_bps, phone.options.profile, frames)
+    told = phone.options
+    key = LoopKey(display.scene, display.size, size, fps, options.bitrate_bps, told.profile, told.colours, frames)
     loop = await phone.pictures.loop(key)
     clock = asyncio.get_running_loop().time
     number, at, start = 0, 0, clock()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from mediacore.errors import SettingsError
 from mediacore.testing.control import MAX_LINE_BYTES, PhoneControl, serve_requests
-from mediacore.testing.options import DeviceOptions, Encode, Profile, Rotation, Scene
+from mediacore.testing.options import Colours, DeviceOptions, Encode, Profile, Rotation, Scene
 from mediacore.testing.phone import Phone
 from mediacore.testing.shared_pictures import SharedPictures
 
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mediacore simulate", description="Simulated Android devices for adb connect."
     )
-    choices = {"scene": Scene, "encode": Encode, "rotation": Rotation, "profile": Profile}
+    choices = {"scene": Scene, "encode": Encode, "rotation": Rotation, "profile": Profile, "colours": Colours}
     for field in dataclasses.fields(DeviceOptions):
         name, default = "--" + field.name.replace("_", "-"), field.default
         if field.name == "size":

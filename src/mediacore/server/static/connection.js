@@ -25,7 +25,7 @@ export function pauseMs(attempt, random = Math.random) {
 
 /**
  * Callbacks: state(name, {words, pauseMs}) with name connecting | connected | reconnecting | failed;
- * stream(MediaStream); event(object) for the service's events.
+ * stream(MediaStream); event(object) for the service's events; query() → what is wanted, as the query of a request.
  */
 export class Connection {
   #endpoint;
@@ -57,7 +57,7 @@ export class Connection {
     });
     this.#session = session;
     try {
-      await session.connect(this.#endpoint);
+      await session.connect(this.#endpoint + this.#callbacks.query());
     } catch (error) {
       this.#lost(session, error);
       return;

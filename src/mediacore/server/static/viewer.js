@@ -1,5 +1,6 @@
 // One device: its picture, the way back to it, and plain words about how things stand.
 
+import { Choices } from "./choices.js";
 import { Connection } from "./connection.js";
 import { STATE_WORDS, screenshotUrl } from "./devices.js";
 import { KeyboardInput } from "./keyboard.js";
@@ -25,6 +26,7 @@ export class Viewer {
   #pointer;
   #keyboard;
   #readouts;
+  #choices;
 
   constructor(root, list) {
     this.#root = root;
@@ -33,6 +35,7 @@ export class Viewer {
     this.#screen = root.querySelector("#screen");
     this.#readouts = new Readouts(root, this.#video);
     this.#readouts.onFrame = () => this.#framePresented();
+    this.#choices = new Choices(root, (wanted) => this.#connection?.report({ type: "want", ...wanted }));
     const field = root.querySelector("#keys");
     const link = {
       touch: (message) => this.#connection?.encoder.touch(message),
@@ -78,6 +81,7 @@ export class Viewer {
       state: (name, details) => this.#connectionState(name, details),
       stream: (stream) => this.#showStream(stream),
       event: (event) => this.#event(event),
+      query: () => this.#choices.query(),
     });
     this.#connection.open();
     this.#video.poster = screenshotUrl(serial);
@@ -91,6 +95,7 @@ export class Viewer {
     this.#keyboard.releaseAll();
     this.#pointer.cancelAll();
     this.#readouts.stop();
+    this.#choices.clear();
     clearTimeout(this.#stillTimer);
     clearInterval(this.#countdown);
     this.#connection.close();
@@ -157,6 +162,7 @@ export class Viewer {
       this.#waitWords(words, performance.now() + pauseMs);
     }
     if (name === "failed" || name === "reconnecting") {
+      this.#choices.clear();
       this.#pointer.cancelAll();
       this.#keyboard.releaseAll();
     }
@@ -190,6 +196,11 @@ export class Viewer {
     if (event.type === "description") {
       this.#described = { width: event.width, height: event.height };
       this.#sizeChanged();
+    } else if (event.type === "rendition") {
+      this.#choices.rendition(event);
+    } else if (event.type === "unsupported" && event.what === "want") {
+      this.#choices.refused();
+      this.#toast(`The picture stays as it is: ${event.reason}`);
     } else if (event.type === "unsupported") {
       this.#toast(`The device cannot do this: ${event.reason}`);
     }

@@ -1,0 +1,132 @@
+"""Each codec in browsers that take it: pass-through H.264 of a device is transcoded for those that do not take that."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_probe import CHROMIUM, QUIET
+from patches import PLACES, READ, errors
+from playwright.async_api import Page, async_playwright
+
+from mediacore import AdbSettings, Engine, EngineSettings, StreamSettings
+from mediacore.server.app import Server
+from mediacore.server.settings import ServerSettings
+from mediacore.testing import SimulatedDevice
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+AS_WITH_A_GPU = (
+    *(word for word in QUIET if word != "--disable-gpu"),
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+)
+"""Without a GPU Chromium turns BT.709 into RGB with coefficients of 8 bits, and is up to 9 off."""
+FIREFOX_S = 120.0
+NAMES = {"h264": "H.264", "vp8": "VP8", "vp9": "VP9", "av1": "AV1"}
+NEAR = 3.0
+"""How far a colour may be off, in 256ths."""
+
+
+@contextlib.asynccontextmanager
+async def served(settings: StreamSettings | None = None, **device: Any) -> AsyncIterator[tuple[str, Engine]]:
+    """A device behind the bundled server: the page's address, with a gap for its query, and the engine."""
+    async with SimulatedDevice(**{"size": (360, 640)} | device) as phone:
+        engine_settings = EngineSettings(
+            adb=AdbSettings(private=True, connect=(phone.address,)), stream=settings or StreamSettings()
+        )
+        async with Engine(engine_settings) as engine, Server(engine, ServerSettings(port=0)) as server:
+            await engine.devices.refresh()
+            yield f"{server.url}/%s#{phone.address}", engine
+
+
+@contextlib.asynccontextmanager
+async def chromium(*arguments: str) -> AsyncIterator[Page]:
+    """A page of a Chromium of its own."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*arguments])
+        try:
+            page = await browser.new_page(bypass_csp=True)
+            page.set_default_timeout(20_000)
+            yield page
+        finally:
+            await browser.close()
+
+
+async def firefox(url: str, frames: int, folder: Path) -> dict[str, Any]:
+    """What Firefox sees of a page after so many pictures."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-W", "ignore"),  # of Marionette's own, which is closed to us
+        str(Path(__file__).with_name("firefox_page.py")),
+        url,
+        str(frames),
+        str(folder),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(FIREFOX_S):
+            output, complaints = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    lines = [line for line in output.decode().splitlines() if line.startswith("{")]
+    assert lines, complaints.decode(errors="replace")[-2000:]
+    return dict(json.loads(lines[-1]))
+
+
+async def open_page(page: Page, url: str, frames: int = 20) -> None:
+    """Open the address and wait for some pictures."""
+    await page.goto("about:blank")  # another fragment alone would load nothing
+    await page.goto(url)
+    await page.wait_for_selector('body[data-state="live"]')
+    await page.evaluate(
+        """(count) => new Promise((done) => {
+            const video = document.querySelector("video");
+            const presented = () => (count -= 1) > 0 ? video.requestVideoFrameCallback(presented) : done();
+            video.requestVideoFrameCallback(presented);
+        })""",
+        frames,
+    )
+
+
+@pytest.mark.parametrize("colours", ["bt601", "bt709"])
+async def test_colours_on_the_page_are_the_devices(colours: str) -> None:
+    """Whatever matrix the device uses, and whatever codec the viewer gets."""
+    async with served(scene="patches", colours=colours) as (url, _), chromium(*AS_WITH_A_GPU) as page:
+        for codec, name in NAMES.items():
+            await open_page(page, url % f"?codec={codec}")
+            await page.wait_for_function(f"document.getElementById('codec').textContent === '{name}'")
+            found = errors(await page.evaluate(READ, PLACES))
+            print(f"{colours} by {name}: at most {found[0][0]:.1f} off")
+            assert found[0][0] <= NEAR, (codec, found[:3])
+
+
+@pytest.mark.parametrize("codec", ["vp8", "vp9", "av1"])
+async def test_firefox_plays_a_device_that_gives_h264(codec: str, tmp_path: Path) -> None:
+    """Firefox on Linux without its plugin offers no H.264."""
+    async with served(scene="patches") as (url, _):
+        seen = await firefox(url % f"?codec={codec}", 60, tmp_path)
+        found = errors(seen["colours"]) if seen["colours"] else [(255.0, (0, 0, 0), [0.0])]
+        rate = (seen["frames"] - 1) / seen["seconds"] if seen["seconds"] else 0
+        print(
+            f"Firefox plays {seen['codec']}: first picture {seen['first_ms']:.0f} ms, {rate:.1f} fps, latency "
+            f"{seen['latency']} ms, colours at most {found[0][0]:.1f} off"
+        )
+        assert (seen["state"], seen["codec"], seen["size"]) == ("live", NAMES[codec], [360, 640]), seen
+        assert rate > 15
+        assert found[0][0] <= NEAR, found[:3]
+
+
+async def test_firefox_gets_the_first_codec_that_it_takes(tmp_path: Path) -> None:
+    async with served(scene="scroll") as (url, engine):
+        preferred = engine.settings.stream.transcode_codecs
+        seen = await firefox(url % "", 20, tmp_path)
+        assert seen["codec"] == NAMES[next(codec for codec in preferred if codec != "h264")]
+        assert seen["frames"] == 20
