@@ -16,6 +16,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,10 @@ TIME_LIMIT_S = 180.0
 """The program's default and, on older devices, its longest run."""
 OVERLAP_S = 2.0
 """The next run starts this long before the limit."""
+ENCODER_REFUSALS = 2
+"""So many runs in a row that say, before the first picture ever, that they get no encoder: waiting gives none."""
+_REFUSAL = re.compile(r"unable to \w+ .*(codec|encoder)|encoder failed", re.IGNORECASE)
+"""What the program says then (AOSP, screenrecord.cpp)."""
 DROPS = {
     "before_key": DropCause.BEFORE_KEY_FRAME,
     "corrupt": DropCause.CORRUPT,
@@ -116,6 +121,7 @@ class ScreenRecord:
         self._version = 0  # of what the next run is to be like
         self._unlimited = False
         self._last_words = ""
+        self._refusals = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._retries = Retries()
         self._runs = 0
@@ -223,6 +229,8 @@ class ScreenRecord:
         if expected:
             return
         self._last_words = words_of(head)
+        refused = self._description is None and _REFUSAL.search(self._last_words) is not None
+        self._refusals = self._refusals + 1 if refused else 0
         log.info("screenrecord on %s ended: %s %s", self._serial, why, self._last_words)
         self._retries.failed(run.started_us)
         if run is self._next:
@@ -298,7 +306,7 @@ class ScreenRecord:
                 self._serial, f"screenrecord does not run: {self._last_words or 'it ends again and again'}"
             )
             while self._next is None:
-                if self._retries.used_up:
+                if self._retries.used_up or self._refusals >= ENCODER_REFUSALS:
                     if self._current is None:
                         self._give_up(error)
                         return
