@@ -15,10 +15,10 @@
 #include "bindings/bytes_like.hpp"
 #include "bindings/module.hpp"
 #include "bindings/picture_blocks.hpp"
+#include "bindings/picture_names.hpp"
 #include "bindings/results.hpp"
 #include "core/picture/decoder_pool.hpp"
 #include "core/picture/dirty_rows.hpp"
-#include "core/picture/limits.hpp"
 #include "core/picture/screen_decoder.hpp"
 
 namespace py = pybind11;
@@ -38,12 +38,6 @@ using Block = PictureBlocks::Block;
   throw py::error_already_set();
 }
 
-Matrix matrix_of(std::string_view name) {
-  if (name == "bt709") return Matrix::bt709;
-  if (name == "bt601") return Matrix::bt601;
-  throw py::value_error("matrix must be bt709 or bt601");
-}
-
 PixelFormat format_of(std::string_view name) {
   constexpr std::array<std::pair<std::string_view, PixelFormat>, 6> kNames{{{"rgba8888", PixelFormat::rgba8888},
                                                                             {"rgbx8888", PixelFormat::rgbx8888},
@@ -55,24 +49,6 @@ PixelFormat format_of(std::string_view name) {
     if (name == known) return format;
   }
   throw py::value_error("pixel_format must be rgba8888, rgbx8888, rgb888, rgb565, bgra8888 or rgba1010102");
-}
-
-using OptionalSize = std::optional<std::pair<std::int64_t, std::int64_t>>;
-
-// A length that came from Python; what does not fit is 0 or the greatest, which `check_size` refuses.
-std::uint32_t length_of(std::int64_t value) {
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(value, 0, UINT32_MAX));
-}
-
-Size target_size(Size of_picture, const OptionalSize& wanted) {
-  if (!wanted) return of_picture;
-  const Size size{length_of(wanted->first), length_of(wanted->second)};
-  const auto fits = [](std::uint32_t from, std::uint32_t to) {
-    return to >= 1 && to <= from && std::uint64_t{to} * kMaxReduction >= from;
-  };
-  if (fits(of_picture.width, size.width) && fits(of_picture.height, size.height)) return size;
-  throw py::value_error("size must be 1 to 64 times smaller than the picture, which is " +
-                        std::to_string(of_picture.width) + "x" + std::to_string(of_picture.height));
 }
 
 struct Decoded {

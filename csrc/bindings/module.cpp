@@ -6,8 +6,10 @@ PYBIND11_MODULE(_core, m) {
   mediacore::bindings::bind_h264(m);
   mediacore::bindings::bind_media_loop(m);
   mediacore::bindings::bind_picture(m);
+  mediacore::bindings::bind_picture_reader(m);
   mediacore::bindings::bind_plane(m);
   mediacore::bindings::bind_profile_level_id(m);
+  mediacore::bindings::bind_reshape(m);
   mediacore::bindings::bind_rtcp(m);
   mediacore::bindings::bind_rtp(m);
   mediacore::bindings::bind_srtp(m);

@@ -1007,6 +1007,48 @@ class PictureBlock:
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
+class PictureSlot:
+    """The planes of one picture of a reader: a read-only buffer that keeps its slot."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class PictureReader:
+    """Pictures of a socket, read and decoded on a thread of its own. `mediacore.picture_reader` documents it."""
+
+    def __init__(
+        self,
+        fd: int,
+        trailer: bytes | None,
+        slots: int,
+        slot_bytes: int,
+        capacity: int,
+        matrix: str,
+        size: tuple[int, int] | None,
+    ) -> None: ...
+    def request(self) -> bool:
+        """Asks for one more shot; False if that cannot be sent."""
+
+    def next(self, timeout_s: float) -> tuple[Any, ...] | None:
+        """What was reported next.
+
+        ("shot", PictureSlot, (width, height), stride, dirty rows or None, (first byte, complete, decoded in us), wire
+        bytes, format), ("damaged", cause, detail) or ("ended", error number, head, reason).
+        """
+
+    def set_size(self, size: tuple[int, int] | None) -> None:
+        """The largest size, from the next picture on. ValueError."""
+
+    def close(self) -> None:
+        """Ends the thread and closes the socket."""
+
+    def counts(self) -> dict[str, Any]:
+        """pictures, delivered, queued, overflown, damaged (by cause), wire_bytes, skipped_bytes."""
+
+def picture_slot_bytes(width: int, height: int) -> int:
+    """What a slot needs for a picture of this size, either way up. ValueError."""
+
+@final
 class ScreenDecoder:
     """The pictures of one screen, one after the other. Any thread, one at a time."""
 
@@ -1036,6 +1078,11 @@ def convert_picture(
     matrix: str,
 ) -> tuple[PictureBlock, int, int, int]:
     """Raw pixels as (block, width, height, stride) of I420. PictureError, ValueError."""
+
+def reshape_picture(
+    y: Buffer, u: Buffer, v: Buffer, from_matrix: str, full_range: bool, size: tuple[int, int] | None, matrix: str
+) -> tuple[PictureBlock, int, int, int]:
+    """Planes as (block, width, height, stride) of limited I420. ValueError."""
 
 def decode_png_rgba(data: Buffer) -> tuple[bytes, int, int]:
     """A PNG as (R G B A, width, height): for tests. PictureError."""

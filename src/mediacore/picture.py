@@ -28,6 +28,7 @@ __all__ = [
     "convert",
     "decode_png",
     "decode_screencap",
+    "reshape",
 ]
 
 Matrix: TypeAlias = Literal["bt709", "bt601"]
@@ -71,6 +72,32 @@ def convert(
     """
     block, *is_size, row_bytes = _core.convert_picture(data, width, height, pixel_format, stride, size, matrix)
     return Frame.of_block(block, (is_size[0], is_size[1]), row_bytes, matrix=matrix)
+
+
+def reshape(frame: Frame, *, size: tuple[int, int] | None = None, matrix: Matrix | None = None) -> Frame:
+    """The frame in another size, or with another matrix, always in limited range; the frame itself if it is so already.
+
+    Each pixel is the mean of the area that it stands for. None leaves the size, or the matrix, as it is. Time and
+    ``dirty_rows`` are the frame's, the rows those of the new size. ValueError if ``size`` is larger than the frame's or
+    more than 64 times smaller, or if the planes are not rows of bytes of the frame's size.
+    """
+    matrix = matrix or frame.matrix
+    if size in (None, frame.size) and matrix == frame.matrix and not frame.full_range:
+        return frame
+    block, width, height, stride = _core.reshape_picture(
+        frame.y.data, frame.u.data, frame.v.data, frame.matrix, frame.full_range, size, matrix
+    )
+    rows = _scaled_rows(frame.dirty_rows, frame.height, height)
+    return Frame.of_block(block, (width, height), stride, matrix=matrix, pts_us=frame.pts_us, dirty_rows=rows)
+
+
+def _scaled_rows(rows: tuple[int, int] | None, height: int, to: int) -> tuple[int, int] | None:
+    """The rows of a picture of another height that some of its rows are part of, both ends even or its end."""
+    if rows is None or rows[0] >= rows[1] or height == to:
+        return rows
+    first, end = rows[0] * to // height, -(-rows[1] * to // height)
+    # The filter rounds where a row begins, by one row at most.
+    return max(0, first - 1) // 2 * 2, min(to, (end + 2) // 2 * 2)
 
 
 class ScreenDecoder:

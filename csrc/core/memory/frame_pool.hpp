@@ -134,6 +134,16 @@ inline void Lease::reset() {
 class SharedLease {
  public:
   SharedLease(std::shared_ptr<FramePool> pool, Lease lease) : pool_(std::move(pool)), lease_(std::move(lease)) {}
+  SharedLease(SharedLease&&) = default;
+  SharedLease& operator=(SharedLease&& other) noexcept {
+    // In this order: the lease that goes still has its pool.
+    lease_ = std::move(other.lease_);
+    pool_ = std::move(other.pool_);
+    return *this;
+  }
+  SharedLease(const SharedLease&) = delete;
+  SharedLease& operator=(const SharedLease&) = delete;
+  ~SharedLease() = default;
 
   const Lease& operator*() const { return lease_; }
   const Lease* operator->() const { return &lease_; }

@@ -16,6 +16,15 @@ Result<ScreenDecoder::Opened> ScreenDecoder::open(Form form, std::span<const std
   return Opened{*size, false};
 }
 
+Result<ScreenDecoder::Opened> ScreenDecoder::open(const RawPicture& picture) {
+  const auto size = decoder_.open_raw(picture);
+  if (!size) return size.error();
+  open_ = {};
+  open_form_ = Form::pixels;
+  open_size_ = *size;
+  return Opened{*size, false};
+}
+
 std::optional<Error> ScreenDecoder::decode(Matrix matrix, const I420Planes& planes) {
   if (auto error = decoder_.decode(matrix, planes)) return error;
   last_form_ = open_form_;

@@ -12,13 +12,14 @@
 #include <span>
 #include <vector>
 
+#include "core/picture/framed_picture.hpp"
 #include "core/picture/picture_decoder.hpp"
 
 namespace mediacore::picture {
 
 class ScreenDecoder {
  public:
-  enum class Form : std::uint8_t { png, screencap };
+  enum class Form : std::uint8_t { png, screencap, pixels };
 
   struct Opened {
     Size size;
@@ -27,6 +28,12 @@ class ScreenDecoder {
 
   // The data must stay until `decode` is through.
   Result<Opened> open(Form form, std::span<const std::uint8_t> data);
+
+  // Rows that `check` finds nothing in; they are not looked at for being unchanged.
+  Result<Opened> open(const RawPicture& picture);
+
+  // The next picture is not compared with the last one.
+  void forget() noexcept { last_.clear(); }
 
   // As PictureDecoder::decode. After it, what was opened is the last picture.
   std::optional<Error> decode(Matrix matrix, const I420Planes& planes);
@@ -43,5 +50,10 @@ class ScreenDecoder {
   Form last_form_ = Form::png;
   Size last_size_;
 };
+
+// How a decoder is told of it.
+constexpr ScreenDecoder::Form form_of(WireForm form) noexcept {
+  return form == WireForm::png ? ScreenDecoder::Form::png : ScreenDecoder::Form::screencap;
+}
 
 }  // namespace mediacore::picture

@@ -1,7 +1,5 @@
 #include "core/picture/screencap.hpp"
 
-#include <optional>
-
 namespace mediacore::picture {
 namespace {
 
@@ -24,6 +22,14 @@ std::optional<PixelFormat> format_of(std::uint32_t id) noexcept {
 }
 
 }  // namespace
+
+std::optional<std::size_t> screencap_rows(std::span<const std::uint8_t> data) noexcept {
+  if (data.size() < kShortScreencapHeader) return std::nullopt;
+  const Size size{little_endian(data.data()), little_endian(data.data() + 4)};
+  const auto format = format_of(little_endian(data.data() + 8));
+  if (check_size(size) || !format) return std::nullopt;
+  return size.width * bytes_of(*format) * size.height;
+}
 
 Result<Screencap> read_screencap(std::span<const std::uint8_t> data) noexcept {
   if (data.size() < kShortScreencapHeader) {

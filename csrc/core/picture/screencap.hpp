@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "core/picture/picture_error.hpp"
@@ -22,6 +23,9 @@ struct Screencap {
   RawPicture picture;
   std::uint32_t colour_space = 0;  // 0 unknown, 1 sRGB, 2 Display P3
 };
+
+// How many bytes of rows the header wants; nothing if there is none, or it is none.
+std::optional<std::size_t> screencap_rows(std::span<const std::uint8_t> data) noexcept;
 
 // The rows stay where they are.
 Result<Screencap> read_screencap(std::span<const std::uint8_t> data) noexcept;

@@ -1,8 +1,8 @@
 """Packets to frames, by FFmpeg: one call, no threads, no waiting.
 
 Policy: a picture that is damaged is not shown, nor is any that was predicted from it: after damage nothing is decoded
-until a key frame. Each picture comes out of the call that its packet went into: one that is held back to be put in
-order (B frames; no device sends them) is shown late or not at all. Frames are I420 in limited range and BT.709,
+until a key frame. Each picture comes out of the call that its packet went into; only those that are to be put in order
+(B frames, which no device sends) come later, and the last of them not at all. Frames are I420 in limited range and BT.709,
 whatever the stream says of itself; one that says nothing is taken for BT.709, as Chromium draws it. All that comes in
 is untrusted: what is too large, or cannot be decoded again and again, ends the decoder. Its native code runs in this
 process, so a fault in FFmpeg is a fault of ours.
@@ -96,7 +96,7 @@ class VideoDecoder:
             self._damaged("parts of it are missing")
             return None
         self._errors = 0
-        return self._frame(picture, packet.pts_us) if show else None
+        return self._frame(picture) if show else None
 
     def close(self) -> None:
         """Free it. May be repeated."""
@@ -138,10 +138,10 @@ class VideoDecoder:
         if self._errors >= ERRORS_IN_A_ROW:
             raise DecoderError(f"the {self._codec} cannot be decoded, {self._errors} times in a row: {reason}")
 
-    def _frame(self, picture: av.VideoFrame, pts_us: int) -> Frame | None:
+    def _frame(self, picture: av.VideoFrame) -> Frame | None:
         if picture.format.name not in ("yuv420p", "yuvj420p"):
             raise DecoderError(f"pictures are {picture.format.name}; only 8 bits of 4:2:0 are decoded here")
-        size = picture.width, picture.height
+        size, pts_us = (picture.width, picture.height), picture.pts or 0
         if self._pool is None or self._pool_size != size:
             stride = size[0] + size[0] % 2
             self._pool = FramePool(SLOTS, stride * size[1] + stride * ((size[1] + 1) // 2))

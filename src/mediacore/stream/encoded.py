@@ -114,8 +114,8 @@ class EncodedRendition:
 
     def set_target(self, target: Target) -> None:
         """What the stream is to be from now on; None leaves a value as it is."""
-        known = {name: value for name, value in dataclasses.asdict(target).items() if value is not None}
-        self._target = dataclasses.replace(self._target, **known, key_frame=False)
+        old = self._target
+        self._target = Target(target.bitrate_bps or old.bitrate_bps, target.fps or old.fps, target.size or old.size)
         if self._encoding is not None and self._consumer is not None:
             self._fan.set_fps(self._consumer, self.target.fps or 0.0)
             self._encoding.set_target(dataclasses.replace(self.target, key_frame=target.key_frame))

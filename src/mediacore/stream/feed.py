@@ -61,6 +61,7 @@ class Feed:
         self._others: list[Origin] = []  # that go on beside it
         self._switching: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
+        self._given_up: Origin | None = None  # it may still tell of its end while it is closed
         self._closed = False
         self.passed_over: tuple[str, ...] = ()
         """The sources that did not suit the device, each with its reason."""
@@ -108,8 +109,9 @@ class Feed:
                 await origin.open(lambda error, origin=origin: self._ended(origin, error))  # type: ignore[misc]
                 return
             except DOES_NOT_SUIT as error:
-                if not self._fallbacks:
+                if not self._fallbacks or origin is self._given_up:
                     raise
+                self._given_up = origin
                 await origin.close()
                 source = self._next(origin, error)
 
@@ -119,9 +121,10 @@ class Feed:
         return self._fallbacks.pop(0)()
 
     def _ended(self, origin: Origin, error: MediacoreError | None) -> None:
-        if origin is not self._origin:
+        if origin is not self._origin or origin is self._given_up:
             return
         if self._fallbacks and not origin.has_given and not self._closed and isinstance(error, DOES_NOT_SUIT):
+            self._given_up = origin
             self._switching = asyncio.create_task(self._fall_back(origin, error), name="another source")
         else:
             self._on_end(error)

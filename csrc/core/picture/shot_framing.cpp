@@ -1,0 +1,146 @@
+#include "core/picture/shot_framing.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "core/picture/gzip.hpp"
+#include "core/picture/screencap.hpp"
+
+namespace mediacore::picture {
+namespace {
+
+constexpr std::size_t kChunk = std::size_t{256} << 10;  // that is made room for, while a shot's size is not known
+constexpr std::size_t kMostTold = 512;                  // of what is no picture
+
+bool begins_with(std::span<const std::uint8_t> data, std::span<const std::uint8_t> magic) noexcept {
+  return data.size() >= magic.size() && std::equal(magic.begin(), magic.end(), data.begin());
+}
+
+std::optional<WireForm> form_of(std::span<const std::uint8_t> data) noexcept {
+  constexpr std::array<std::uint8_t, 8> kPng{0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+  constexpr std::array<std::uint8_t, 3> kGzip{0x1F, 0x8B, 8};
+  constexpr std::array<std::uint8_t, 3> kJpeg{0xFF, 0xD8, 0xFF};
+  if (begins_with(data, kPng)) return WireForm::png;
+  if (begins_with(data, kGzip)) return WireForm::gzip;
+  if (begins_with(data, kJpeg)) return WireForm::jpeg;
+  return std::nullopt;
+}
+
+// Where a shot's picture begins, if that shows.
+struct Found {
+  std::size_t at;
+  WireForm form;
+};
+
+// Words may stand before it. `is_whole`: the shot has ended; then raw pixels behind words may also begin inside a line.
+std::optional<Found> find(std::span<const std::uint8_t> shot, bool is_whole) noexcept {
+  if (const auto form = form_of(shot)) return Found{0, *form};
+  if (screencap_rows(shot)) return Found{0, WireForm::raw};
+  const std::size_t end = std::min(shot.size(), ShotFraming::kMostWords);
+  std::optional<Found> cut_short;
+  for (std::size_t at = 1; at < end; ++at) {
+    const auto rest = shot.subspan(at);
+    if (const auto form = form_of(rest)) return Found{at, *form};
+    const auto rows = screencap_rows(rest);
+    if (!rows) continue;
+    const bool fits = rest.size() == kShortScreencapHeader + *rows || rest.size() == kScreencapHeader + *rows;
+    if (is_whole && fits) return Found{at, WireForm::raw};
+    if (shot[at - 1] == '\n' && !cut_short) cut_short = Found{at, WireForm::raw};
+  }
+  return cut_short;
+}
+
+}  // namespace
+
+Framed identify(std::span<const std::uint8_t> shot) noexcept {
+  Framed framed;
+  if (const auto found = find(shot, true)) {
+    framed.form = found->form;
+    framed.data = shot.subspan(found->at);
+    framed.skipped_bytes = found->at;
+  } else {
+    framed.fate = Framed::Fate::no_picture;
+    framed.data = shot.first(std::min(shot.size(), kMostTold));
+    framed.skipped_bytes = shot.size();
+  }
+  return framed;
+}
+
+ShotFraming::ShotFraming(std::string_view trailer, std::size_t most_bytes) : most_bytes_(most_bytes) {
+  end_.append("\n").append(trailer).append("\n");
+}
+
+bool ShotFraming::has_begun() const noexcept {
+  return is_discarding_ || (used_ > consumed_ && identify(rest()).fate == Framed::Fate::picture);
+}
+
+std::span<std::uint8_t> ShotFraming::room() {
+  drop_consumed();
+  const std::size_t wanted = wanted_bytes();
+  if (used_ + wanted > capacity_) grow(used_ + wanted);
+  return {buffer_.get() + used_, wanted};
+}
+
+void ShotFraming::drop_consumed() noexcept {
+  if (consumed_ == 0) return;
+  used_ -= consumed_;
+  std::memmove(buffer_.get(), buffer_.get() + consumed_, used_);
+  consumed_ = 0;
+  scanned_ = 0;
+}
+
+// Raw pixels say how many they are: then not a byte more is asked for, and nothing is left to be moved.
+std::size_t ShotFraming::wanted_bytes() noexcept {
+  if (is_discarding_) return kChunk;
+  if (used_ >= kShortScreencapHeader) {
+    const auto found = find({buffer_.get(), std::min(used_, kMostWords + kScreencapHeader)}, false);
+    if (found && found->form == WireForm::raw) {
+      const auto rows = screencap_rows({buffer_.get() + found->at, used_ - found->at});
+      const std::size_t whole = found->at + kScreencapHeader + *rows + end_.size();
+      if (whole > used_ && whole <= most_bytes_) return whole - used_;
+    }
+  }
+  return std::max(kChunk, capacity_ - used_);
+}
+
+void ShotFraming::grow(std::size_t bytes) {
+  const std::size_t capacity = std::max(bytes, std::min(2 * capacity_, most_bytes_));
+  auto larger = std::make_unique_for_overwrite<std::uint8_t[]>(capacity);  // NOLINT(*-avoid-c-arrays)
+  if (used_ != 0) std::memcpy(larger.get(), buffer_.get(), used_);
+  buffer_ = std::move(larger);
+  capacity_ = capacity;
+}
+
+std::optional<Framed> ShotFraming::next() {
+  drop_consumed();
+  if (used_ == 0) return std::nullopt;
+  const void* const at = memmem(buffer_.get() + scanned_, used_ - scanned_, end_.data(), end_.size());
+  if (at == nullptr) {
+    scanned_ = used_ - std::min(used_, end_.size() - 1);
+    // Not `used_`: an end that has begun to come does not count, so that it does not matter how the bytes are cut.
+    if (is_discarding_ || scanned_ > most_bytes_) {
+      // Only what may be the beginning of the end is kept.
+      is_discarding_ = true;
+      discarded_ += scanned_;
+      used_ -= scanned_;
+      std::memmove(buffer_.get(), buffer_.get() + scanned_, used_);
+      scanned_ = 0;
+    }
+    return std::nullopt;
+  }
+  const auto bytes = static_cast<std::size_t>(static_cast<const std::uint8_t*>(at) - buffer_.get());
+  consumed_ = bytes + end_.size();
+  Framed framed;
+  if (is_discarding_ || bytes > most_bytes_) {
+    framed.fate = Framed::Fate::oversize;
+  } else {
+    framed = identify({buffer_.get(), bytes});
+  }
+  framed.wire_bytes = discarded_ + consumed_;
+  is_discarding_ = false;
+  discarded_ = 0;
+  return framed;
+}
+
+}  // namespace mediacore::picture
