@@ -103,7 +103,7 @@ async def test_a_viewer_moves_to_another_size_and_back(recordings: Callable[...,
         await until(viewer, lambda: viewer.size == (80, 64))
         viewer.send(json.dumps({"v": 1, "type": "want", "size": None, "fps": None}))
         await until(viewer, lambda: viewer.size == (160, 128))
-        assert renditions(viewer)[-2:] == [("h264", [80, 80], None), ("h264", None, None)]
+        await until(viewer, lambda: renditions(viewer)[-2:] == [("h264", [80, 80], None), ("h264", None, None)])
         assert engine.stats().sessions[0].wanted == Wanted()
 
 
