@@ -10,6 +10,7 @@ from mediacore import Engine, EngineSettings
 from mediacore import engine as engine_module
 from mediacore.errors import CaptureError, DeviceNotFoundError, NoLocalAddressError, SetupError, UnsupportedError
 from mediacore.media import DeviceState, Grants, Packet
+from mediacore.stream import stream as stream_module
 
 NOTHING = EngineSettings(use_adb=False)
 
@@ -49,7 +50,7 @@ async def test_a_published_stream_is_listed_watched_and_ends_with_its_publisher(
 
 
 async def test_a_picture_of_what_is_published(recordings: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "KEY_FRAME_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(stream_module, "PICTURE_TIMEOUT_S", 0.2)
     data = await asyncio.to_thread(recordings(frames=1).read_bytes)
     async with Engine(NOTHING) as engine, engine.publish("mine") as published:
         with pytest.raises(CaptureError, match="nothing that could be shown"):

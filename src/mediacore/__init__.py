@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mediacore.engine import Engine
     from mediacore.errors import MediacoreError
-    from mediacore.media import CloseReason, Device, Grants, Packet, StreamDescription, Target, Wanted
+    from mediacore.media import CloseReason, Device, Frame, Grants, Packet, StreamDescription, Target, Wanted
     from mediacore.session import Session
     from mediacore.settings import AdbSettings, EngineSettings, RtcSettings, StreamSettings
     from mediacore.stream.stream import Stream
@@ -24,6 +24,7 @@ _HOMES = {
     "Device": "mediacore.media",
     "Engine": "mediacore.engine",
     "EngineSettings": "mediacore.settings",
+    "Frame": "mediacore.media",
     "Grants": "mediacore.media",
     "MediacoreError": "mediacore.errors",
     "Packet": "mediacore.media",
@@ -42,6 +43,7 @@ __all__ = [
     "Device",
     "Engine",
     "EngineSettings",
+    "Frame",
     "Grants",
     "MediacoreError",
     "Packet",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hmac
 import logging
 import weakref
@@ -12,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from mediacore.adb.client import AdbClient
+from mediacore.capture.choice import device_sources
 from mediacore.capture.publication import Publication
-from mediacore.capture.recording import Recording, jpeg_of, picture_of
-from mediacore.capture.screenrecord import ScreenRecord
+from mediacore.capture.recording import Recording, picture_of
 from mediacore.device_list import PUBLISHED_PREFIX, DeviceList, recording_serials
 from mediacore.errors import (
     CaptureError,
@@ -34,17 +35,16 @@ from mediacore.settings import EngineSettings, StreamSettings
 from mediacore.stream.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
     from types import TracebackType
 
+    from mediacore.capture.frame_source import FrameSource
     from mediacore.capture.source import Source
 
 log = logging.getLogger(__name__)
 
 SCREENSHOT_TIMEOUT_S = 10.0
 """`screencap` takes 0.5 to 3 s on real devices."""
-KEY_FRAME_TIMEOUT_S = 1.0
-"""A published stream is asked for a key frame if there has been none; its encoder gives one with its next picture."""
 LEAST_END_S = 0.2
 """What streams get to end even when the sessions before them have used up the time."""
 PNG = b"\x89PNG"
@@ -163,24 +163,30 @@ class Engine:
         return self._turns.setdefault(serial, asyncio.Lock())
 
     async def _new_stream(self, serial: str, settings: StreamSettings) -> Stream:
-        source: Source
         if serial in self._recordings:
-            source = Recording(self._recordings[serial])
-        elif serial.startswith(PUBLISHED_PREFIX):
+            return await self._open_stream(serial, Recording(self._recordings[serial]), settings)
+        if serial.startswith(PUBLISHED_PREFIX):
             raise DeviceNotFoundError(serial, "it is not published any more")
-        else:
-            assert self._adb is not None
-            source = ScreenRecord(self._adb, serial, settings)
-        return await self._open_stream(serial, source, settings)
+        assert self._adb is not None
+        first, *others = device_sources(self._adb, serial, settings)
+        return await self._open_stream(serial, first(), settings, others)
 
-    async def _open_stream(self, serial: str, source: Source, settings: StreamSettings) -> Stream:
+    async def _open_stream(
+        self,
+        serial: str,
+        source: Source | FrameSource,
+        settings: StreamSettings,
+        fallbacks: Sequence[Callable[[], Source | FrameSource]] = (),
+    ) -> Stream:
         rtc = self.settings.rtc
+        published = serial.startswith(PUBLISHED_PREFIX)
         stream = Stream(
             serial,
             source,
             settings,
             replay_bytes=rtc.start_rate_bps * rtc.replay_ms // 8000,
-            screenshot=lambda: self._screenshot(serial),
+            screenshot=None if published else functools.partial(self._screenshot, serial),
+            fallbacks=fallbacks,
         )
         loop = await self._running_loop()
         self._opening += 1
@@ -232,6 +238,8 @@ class Engine:
         on_key_frame_request: Callable[[], None] | None = None,
     ) -> AsyncIterator[Stream]:
         """A stream that is fed by ``await stream.push(packet)`` and watched like a device of serial ``publish:NAME``.
+
+        Frames may be pushed instead of video packets; they are encoded here, to ``codec``.
 
         It ends, and its viewers with it, when the context is left.
 
@@ -362,32 +370,21 @@ class Engine:
     async def screenshot(self, serial: str) -> tuple[bytes, str]:
         """The device's screen now, and its content type. Raises ``DeviceError``, ``AdbError`` or ``RecordingError``."""
         await self.devices.require(serial)
-        data = await self._screenshot(serial)
+        running = self._streams.get(serial)
+        data = await (running.stream.screenshot() if running is not None else self._screenshot(serial))
         return data, "image/png" if data.startswith(PNG) else "image/jpeg"
 
     async def _screenshot(self, serial: str) -> bytes:
+        """Without a stream."""
         if serial in self._recordings:
             return await asyncio.to_thread(picture_of, self._recordings[serial])
-        if serial in self._streams and serial.startswith(PUBLISHED_PREFIX):
-            return await self._last_key_frame(serial, self._streams[serial].stream)
-        assert self._adb is not None
+        if self._adb is None or serial.startswith(PUBLISHED_PREFIX):
+            raise DeviceNotFoundError(serial, "it is not published any more")
         output = await self._adb.exec_out(serial, "screencap -p", timeout_s=SCREENSHOT_TIMEOUT_S)
         start = output.find(PNG)  # warnings of devices with several displays come first
         if start < 0:
             raise CaptureError(serial, f"screencap gave no picture: {output[:120].decode(errors='replace').strip()!r}")
         return output[start:]
-
-    async def _last_key_frame(self, serial: str, stream: Stream) -> bytes:
-        """The newest picture that can be decoded by itself: a published stream has no other."""
-        picture = None
-        with contextlib.suppress(TimeoutError), stream.packets(1) as packets:
-            async with asyncio.timeout(KEY_FRAME_TIMEOUT_S):
-                packet = await anext(packets, None)
-            if packet is not None:
-                picture = await asyncio.to_thread(jpeg_of, packet.codec, packet.data)
-        if picture is None:
-            raise CaptureError(serial, "nothing that could be shown has been published yet")
-        return picture
 
     async def drain(self, deadline_s: float) -> None:
         """Take no new viewers, tell those who are there, and end sessions and streams within ``deadline_s`` seconds."""

@@ -13,7 +13,7 @@ import pytest
 from taken import Taken, taken
 
 from mediacore.adb.stream import AdbStream
-from mediacore.capture import screenrecord
+from mediacore.capture import retries, screenrecord
 from mediacore.capture.screenrecord import ScreenRecord
 from mediacore.errors import CaptureError
 from mediacore.media import Applied, Target
@@ -113,7 +113,7 @@ def picture(recordings: Callable[..., Path]) -> bytes:
 
 @pytest.fixture
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screenrecord, "RETRY_S", (0.0,) * len(screenrecord.RETRY_S))
+    monkeypatch.setattr(retries, "RETRY_S", (0.0,) * len(retries.RETRY_S))
 
 
 async def test_a_target_that_comes_during_a_start_is_not_lost(picture: bytes) -> None:
@@ -146,7 +146,7 @@ async def test_a_turn_of_the_display_during_a_start_is_not_lost(picture: bytes) 
         await soon(adb.asked.get())
         adb.rotation = 90
         async with asyncio.timeout(5):
-            while source._display.rotation != 90:
+            while source._device.rotation != 90:
                 await asyncio.sleep(0.01)
         adb.accepts.set()
         await soon(adb.started.get())
@@ -185,7 +185,7 @@ async def test_a_program_that_dies_after_each_first_picture_is_not_started_for_e
                 await sink.take()
                 run.result()[1].close()
             run.cancel()
-        assert starts == len(screenrecord.RETRY_S) + 1
+        assert starts == len(retries.RETRY_S) + 1
         assert isinstance(sink.error.result(), CaptureError)
 
 
@@ -197,7 +197,7 @@ async def test_a_second_program_that_cannot_start_leaves_the_first_one_running(p
         first.send(picture)
         await sink.take()
         await source.request_key_frame()
-        for _ in range(len(screenrecord.RETRY_S) + 1):
+        for _ in range(len(retries.RETRY_S) + 1):
             _, second = await adb.run()
             second.close()
         first.send(picture)

@@ -16,20 +16,14 @@ import contextlib
 import dataclasses
 import logging
 import os
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from mediacore.adb.shell import PersistentShell
-from mediacore.capture.display import (
-    Display,
-    read_display,
-    read_rotation,
-    read_sdk,
-    screenrecord_is_unlimited,
-)
-from mediacore.capture.shell_control import ShellControl
+from mediacore.capture.captured_device import CapturedDevice, words_of
+from mediacore.capture.display import screenrecord_is_unlimited
+from mediacore.capture.retries import Retries, lasted
 from mediacore.capture.source import SourceStats
-from mediacore.control.mapping import PictureMapping
 from mediacore.errors import AdbError, CaptureError, DeviceDisconnectedError, DeviceError, LimitError, MediacoreError
 from mediacore.media import Applied, DropCause, StreamDescription, Target, Unsupported
 from mediacore.media_loop import monotonic_us
@@ -39,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mediacore.adb.client import AdbClient
+    from mediacore.capture.display import Display
+    from mediacore.capture.source import Control
     from mediacore.media_loop import MediaLoop
     from mediacore.settings import StreamSettings
 
@@ -48,11 +44,10 @@ TIME_LIMIT_S = 180.0
 """The program's default and, on older devices, its longest run."""
 OVERLAP_S = 2.0
 """The next run starts this long before the limit."""
-RETRY_S = (0.1, 0.3, 0.6, 1.0, 1.0)
-"""Pauses before a run that failed is started again. Together they cover an adb server that is killed and restarted;
-when they are used up, the source ends with the last error."""
-STEADY_RUN_US = 2_000_000
-"""A run that ends sooner is a failure, whatever it gave; one that lasted so long starts their count anew."""
+ENCODER_REFUSALS = 2
+"""So many runs in a row that say, before the first picture ever, that they get no encoder: waiting gives none."""
+_REFUSAL = re.compile(r"unable to \w+ .*(codec|encoder)|encoder failed", re.IGNORECASE)
+"""What the program says then (AOSP, screenrecord.cpp)."""
 DROPS = {
     "before_key": DropCause.BEFORE_KEY_FRAME,
     "corrupt": DropCause.CORRUPT,
@@ -77,7 +72,7 @@ class _Run:
     @property
     def lasted(self) -> bool:
         """True if it was no failure, should it end now."""
-        return monotonic_us() - self.started_us > STEADY_RUN_US
+        return lasted(self.started_us)
 
     def current(self, epoch: int) -> None:
         self._source.run_took_over(self, epoch)
@@ -87,12 +82,6 @@ class _Run:
 
     def ended(self, error_number: int, head: bytes, reason: str) -> None:
         self._source.run_ended(self, head, os.strerror(error_number) if error_number else reason)
-
-
-def _words(head: bytes) -> str:
-    """What a program wrote instead of H.264, if that is text: an error message."""
-    text = " ".join(head.decode(errors="replace").split())
-    return text if text.isprintable() else ""
 
 
 def _encodable(side: int) -> int:
@@ -114,10 +103,13 @@ class ScreenRecord:
         self._bitrate_bps = settings.bitrate_bps
         self._size = settings.size
         self._idle_us = settings.idle_flush_us
-        self._rotation_poll_s = settings.rotation_poll_s
-        self._shell = PersistentShell(adb, serial)
-        self._control: ShellControl | None = None
-        self._display: Display | None = None
+        self._device = CapturedDevice(
+            adb,
+            serial,
+            rotation_poll_s=settings.rotation_poll_s,
+            picture_size=lambda: self._description.size if self._description is not None else None,
+            on_turned=self._start_over,
+        )
         self._description: StreamDescription | None = None
         self._loop: MediaLoop | None = None
         self._rendition = 0
@@ -129,8 +121,9 @@ class ScreenRecord:
         self._version = 0  # of what the next run is to be like
         self._unlimited = False
         self._last_words = ""
+        self._refusals = 0
         self._tasks: list[asyncio.Task[None]] = []
-        self._failures = 0
+        self._retries = Retries()
         self._runs = 0
         self._retired: Counter[str] = Counter()  # figures of the runs that have ended
 
@@ -140,9 +133,9 @@ class ScreenRecord:
         return self._description
 
     @property
-    def control(self) -> ShellControl | None:
+    def control(self) -> Control | None:
         """Input, through ``input`` commands in a shell that stays open."""
-        return self._control
+        return self._device.control
 
     async def open(
         self, loop: MediaLoop, rendition: int, audio: int, on_end: Callable[[MediacoreError | None], None]
@@ -152,15 +145,13 @@ class ScreenRecord:
         self._loop = loop
         self._rendition = rendition
         try:
-            self._display = await read_display(self._shell, self._serial)
-            sdk = await read_sdk(self._shell)
-            self._control = ShellControl(self._adb, self._serial, sdk=sdk, mapping=self._mapping)
+            await self._device.open()
             self._on_end = on_end
             self._next = await self._start_run()
         except BaseException:
             await self.close()
             raise
-        for work in (self._keep_running(), self._watch_rotation(), self._watch_time_limit()):
+        for work in (self._keep_running(), self._watch_time_limit()):
             self._tasks.append(asyncio.create_task(work))
 
     def described(self, width: int, height: int, profile_level_id: str, epoch: int) -> StreamDescription:
@@ -197,9 +188,7 @@ class ScreenRecord:
         runs = {run.id for run in (self._current, self._next, self._newest) if run is not None}
         self._current = self._next = self._newest = None
         async with contextlib.AsyncExitStack() as rest:  # which is freed even if this is cancelled
-            rest.push_async_callback(self._shell.close)
-            if self._control is not None:
-                rest.push_async_callback(self._control.close)
+            rest.push_async_callback(self._device.close)
             if self._loop is not None:
                 for run in runs:
                     rest.push_async_callback(self._loop.remove, run)
@@ -224,7 +213,7 @@ class ScreenRecord:
         if run is not self._next:
             return  # it was given up meanwhile
         if self._current is not None and self._current.lasted:
-            self._failures = 0
+            self._retries.reset()
         log.debug("screenrecord on %s: epoch %d", self._serial, epoch)
         self._current, self._next = run, None
 
@@ -239,9 +228,11 @@ class ScreenRecord:
         self._retire(run)
         if expected:
             return
-        self._last_words = _words(head)
+        self._last_words = words_of(head)
+        refused = self._description is None and _REFUSAL.search(self._last_words) is not None
+        self._refusals = self._refusals + 1 if refused else 0
         log.info("screenrecord on %s ended: %s %s", self._serial, why, self._last_words)
-        self._failures = 0 if run.lasted else self._failures + 1
+        self._retries.failed(run.started_us)
         if run is self._next:
             self._next = None
         elif run is self._current:
@@ -277,7 +268,7 @@ class ScreenRecord:
         if self._next is not None:
             self._end_run(self._next)
             self._next = None
-        self._failures = 0
+        self._retries.reset()
         self._next_wanted.set()
 
     def _command(self, display: Display) -> str:
@@ -290,9 +281,9 @@ class ScreenRecord:
 
     async def _start_run(self) -> _Run:
         assert self._loop is not None
-        assert self._display is not None
-        run = _Run(self, rotation=self._display.rotation, limited=not self._unlimited, version=self._version)
-        sock = await self._adb.open_socket(self._serial, f"exec:{self._command(self._display)}")
+        display = self._device.display
+        run = _Run(self, rotation=display.rotation, limited=not self._unlimited, version=self._version)
+        sock = await self._adb.open_socket(self._serial, f"exec:{self._command(display)}")
         # Two runs overlap: each has its own pauses, and begins with what the one before has learnt of the link.
         before = self._newest
         learnt_from = before.id if before is not None else 0
@@ -315,25 +306,24 @@ class ScreenRecord:
                 self._serial, f"screenrecord does not run: {self._last_words or 'it ends again and again'}"
             )
             while self._next is None:
-                if self._failures > len(RETRY_S):
+                if self._retries.used_up or self._refusals >= ENCODER_REFUSALS:
                     if self._current is None:
                         self._give_up(error)
                         return
                     log.warning("the run of screenrecord stays as it is, another cannot be had: %s", error)
-                    self._failures = 0
+                    self._retries.reset()
                     break
-                if self._failures:
-                    await asyncio.sleep(RETRY_S[self._failures - 1])
+                await self._retries.pause()
                 try:
                     run = await self._start_run()
                 except (DeviceError, AdbError) as failure:
                     log.info("screenrecord on %s does not start: %s", self._serial, failure)
                     error = DeviceDisconnectedError(self._serial, f"the device is gone: {failure}")
-                    self._failures += 1
+                    self._retries.failed()
                     continue
                 except LimitError as failure:
                     error = failure
-                    self._failures += 1
+                    self._retries.failed()
                     continue
                 if run.version == self._version:
                     self._next = run
@@ -347,28 +337,10 @@ class ScreenRecord:
 
     # ------------------------------------------------------------------------------------ looking after it
 
-    def _mapping(self) -> PictureMapping | None:
-        if self._display is None:
-            return None
-        # Before the first picture the viewer sees the screenshot, and touching it may be what makes something move.
-        picture = self._description.size if self._description is not None else self._display.size
-        return PictureMapping(picture, self._display.size)
-
-    async def _watch_rotation(self) -> None:
-        while True:
-            await asyncio.sleep(self._rotation_poll_s)
-            rotation: int | None = None
-            with contextlib.suppress(DeviceError, AdbError):  # the runs notice it too, and they decide
-                rotation = await read_rotation(self._shell)
-            if rotation is not None and self._display and rotation != self._display.rotation:
-                log.info("%s turned to %d degrees", self._serial, rotation)
-                self._display = dataclasses.replace(self._display, rotation=rotation)
-                self._start_over()
-
     async def _watch_time_limit(self) -> None:
         """Wants the next run shortly before the current one reaches its limit."""
         with contextlib.suppress(DeviceError, AdbError):
-            self._unlimited = await screenrecord_is_unlimited(self._shell)
+            self._unlimited = await screenrecord_is_unlimited(self._device.shell)
         while True:
             await asyncio.sleep(OVERLAP_S / 4)
             if self._current is None:

@@ -46,10 +46,15 @@ class ShellControl:
         sdk: int,
         mapping: Callable[[], PictureMapping | None],
         capacity: int = 64,
+        on_carried_out: Callable[[], None] | None = None,
     ) -> None:
-        """``mapping`` gives how the display lies in the picture now, None before the first picture."""
+        """``mapping`` gives how the display lies in the picture now, None before the first picture.
+
+        ``on_carried_out`` is called after each message that the device has carried out.
+        """
         self._serial = serial
         self._mapping = mapping
+        self._on_carried_out = on_carried_out
         self._dialect = ShellDialect(sdk)
         self._shell = PersistentShell(adb, serial)
         self._pending = PendingInput(capacity)
@@ -124,5 +129,7 @@ class ShellControl:
             if result.exit_code and cause is None:
                 cause = DropCause.DEVICE_FAILED
                 log.warning("`%s` on %s: exit code %d", " ".join(line.split()[:2]), self._serial, result.exit_code)
+        if lines and self._on_carried_out is not None:
+            self._on_carried_out()
         if cause is not None:
             self._dropped[cause] += 1

@@ -2,15 +2,16 @@
 
 Policy: a picture that is damaged is not shown, nor is any that was predicted from it: after damage nothing is decoded
 until a key frame. Each picture comes out of the call that its packet went into; only those that are to be put in order
-(B frames, which no device sends) come later, and the last of them not at all. Frames are I420 in limited range and BT.709,
-whatever the stream says of itself; one that says nothing is taken for BT.709, as Chromium draws it. All that comes in
-is untrusted: what is too large, or cannot be decoded again and again, ends the decoder. Its native code runs in this
-process, so a fault in FFmpeg is a fault of ours.
+(B frames, which no device sends) come later, and the last of them not at all. Frames are I420 in limited range and
+BT.709, whatever the stream says of itself; one that says nothing is taken for BT.709, as Chromium draws it. All that
+comes in is untrusted: what is too large, or cannot be decoded again and again, ends the decoder. Its native code runs
+in this process, so a fault in FFmpeg is a fault of ours.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -23,6 +24,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from mediacore.errors import BitstreamError, DecoderError
 from mediacore.h264 import AccessUnitParser
 from mediacore.media import MICROSECONDS, DropCause, Frame
+from mediacore.picture import reshape
 from mediacore.ring import FramePool
 
 if TYPE_CHECKING:
@@ -147,14 +149,14 @@ class VideoDecoder:
             self._pool = FramePool(SLOTS, stride * size[1] + stride * ((size[1] + 1) // 2))
             self._pool_size = size
         matrix: Literal["bt709", "bt601"] = "bt601" if int(picture.colorspace) in BT601 else "bt709"
+        full_range = picture.format.name == "yuvj420p" or picture.color_range == ColorRange.JPEG
         block = self._pool.acquire(*size, matrix=matrix, pts_us=pts_us)
         if block is None:
             self.dropped[DropCause.POOL_EXHAUSTED] += 1
             return None
         _copy_planes(picture, memoryview(block), block.stride)
-        full_range = picture.format.name == "yuvj420p" or picture.color_range == ColorRange.JPEG
         frame = Frame.of_block(block, size, block.stride, matrix=matrix, pts_us=pts_us)
-        return _as_in_the_house(frame, full_range=full_range)
+        return reshape(replace(frame, full_range=full_range), matrix="bt709")
 
 
 def _copy_planes(picture: av.VideoFrame, block: memoryview, stride: int) -> None:
@@ -168,8 +170,3 @@ def _copy_planes(picture: av.VideoFrame, block: memoryview, stride: int) -> None
         rows: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
         np.copyto(into[at : at + row * height].reshape(height, row)[:, :width], rows[:height, :width])
         at += row * height
-
-
-def _as_in_the_house(frame: Frame, *, full_range: bool) -> Frame:
-    """In limited range and BT.709, as all frames are here."""
-    return frame

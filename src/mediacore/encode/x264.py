@@ -37,6 +37,8 @@ def x264(settings: EncoderSettings) -> Tuning:
             "tune": "zerolatency",
             "profile": profile_of(settings.profile_level_id),
             "forced-idr": "1",
+            # Flat areas of screens get more bits; mode 3, dark ones too.
+            "aq-mode": "3",
             "maxrate": str(settings.ceiling_bps),
             "bufsize": str(round(settings.ceiling_bps * BUFFER_S)),
             "x264-params": "scenecut=0:keyint=infinite",

@@ -8,6 +8,7 @@ that it asks for. One that fails tells those who take frames why; what passes th
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -66,8 +67,8 @@ class PacketOrigin:
         self._decoding: asyncio.Task[None] | None = None
         self._wanted = False
         self._stuck = 0
-        self.undecoded: Counter[DropCause] = Counter()
-        """Packets that should have given a frame, by cause."""
+        self._decoder: VideoDecoder | None = None
+        self._undecoded: Counter[DropCause] = Counter()  # of the decoders before
 
     @property
     def kind(self) -> str:
@@ -126,8 +127,10 @@ class PacketOrigin:
         self._on_described(self._source.described(width, height, profile_level_id, epoch))
 
     def stats(self) -> SourceStats:
-        """Of the source."""
-        return self._source.stats()
+        """Of the source, and the packets that should have given a frame and did not."""
+        stats = self._source.stats()
+        undecoded = self._undecoded + (self._decoder.dropped if self._decoder is not None else Counter())
+        return dataclasses.replace(stats, dropped=dict(undecoded + Counter(stats.dropped)))
 
     # ------------------------------------------------------------------------------------ frames
 
@@ -135,7 +138,7 @@ class PacketOrigin:
         """Until it is cancelled or the stream ends. Raises ``DecoderError``, ``LimitError``."""
         if self._stuck >= STUCK_DECODERS:
             raise DecoderError(f"{self._stuck} decoders of this stream did not come back: it is not decoded any more")
-        decoder = VideoDecoder(self._video.codec)
+        self._decoder = decoder = VideoDecoder(self._video.codec)
         worker = DecoderWorker(decoder, self._fan.push)
         try:
             with PacketTap(self._loop, self._video.id, self._video.codec, capacity=PACKETS) as tap:
@@ -147,7 +150,8 @@ class PacketOrigin:
         finally:
             await worker.close()
             self._stuck += worker.stuck
-            self.undecoded.update(decoder.dropped)
+            self._undecoded.update(decoder.dropped)
+            self._decoder = None
 
     def _decoded(self, task: asyncio.Task[None]) -> None:
         self._decoding = None

@@ -147,9 +147,11 @@ class Renditions:
             self.primary.release()
 
     def as_it_comes(self, codec: str, wanted: Wanted) -> bool:
-        """True if that is the video itself."""
+        """True if that is the video itself, as far as is known of it now."""
         full_rate = wanted.fps is None or (self.primary is not None and wanted.fps >= self._settings.fps)
-        return codec == self.video.codec and wanted.size is None and full_rate
+        size = self.picture_size
+        whole = wanted.size is None or (size is not None and fitted(size, wanted.size) == size)
+        return codec == self.video.codec and whole and full_rate
 
     def hold(self, codec: str, wanted: Wanted) -> EncodedRendition:
         """One more takes an encoding of its own kind.

@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import weakref
 from typing import TYPE_CHECKING
 
 from mediacore import picture
 from mediacore.capture.frame_publication import FramePublication
 from mediacore.encode.jpeg import jpeg_of
-from mediacore.errors import UnsupportedError
+from mediacore.errors import CaptureError, DecoderError, UnsupportedError
 from mediacore.media import Frame, Packet, StreamStats, Target, Wanted
 from mediacore.settings import BITRATE_BPS, FPS
+from mediacore.stream.consumers import Consumers
 from mediacore.stream.encoding import start_encoder
 from mediacore.stream.feed import Feed, gives_packets
 from mediacore.stream.frame_fan import FrameFan
 from mediacore.stream.frame_origin import FrameOrigin
-from mediacore.stream.frame_tap import FrameTap
 from mediacore.stream.packet_origin import PacketOrigin
-from mediacore.stream.packet_tap import PacketTap
 from mediacore.stream.renditions import Renditions
 
 if TYPE_CHECKING:
@@ -34,10 +32,13 @@ if TYPE_CHECKING:
     from mediacore.media_loop import MediaLoop
     from mediacore.settings import StreamSettings
     from mediacore.stream.encoding import StartEncoding
-    from mediacore.stream.rendition import Rendition
+    from mediacore.stream.frame_tap import FrameTap
+    from mediacore.stream.packet_tap import PacketTap
 
 WHATEVER_BYTES = 1 << 40
 """What is cached is replayed whatever its size where nothing else can be had: more than the cache ever holds."""
+PICTURE_TIMEOUT_S = 1.0
+"""A published stream is asked for a key frame if there has been none; its encoder gives one with its next picture."""
 RAW_CODEC = "h264"
 """What raw pictures are encoded to first of all: the codec that costs least."""
 
@@ -50,7 +51,7 @@ class Stream:
         source: what fills it: with packets, or with pictures that are encoded here.
         settings: of the capture.
         replay_bytes: what a late viewer gets of cached pictures at most.
-        screenshot: takes one.
+        screenshot: takes one of the device; None: there is no other picture than the stream's.
         fallbacks: make further sources, for a device that the ones before give no picture of.
         start: starts an encoder.
     """
@@ -62,7 +63,7 @@ class Stream:
         settings: StreamSettings,
         *,
         replay_bytes: int,
-        screenshot: Callable[[], Awaitable[bytes]],
+        screenshot: Callable[[], Awaitable[bytes]] | None,
         fallbacks: Sequence[Callable[[], Source | FrameSource]] = (),
         start: StartEncoding | None = None,
     ) -> None:
@@ -75,6 +76,7 @@ class Stream:
         self._codec = source.codec if gives_packets(source) else RAW_CODEC
         self._loop: MediaLoop | None = None
         self._renditions: Renditions | None = None
+        self._consumers: Consumers | None = None
         self._fan = FrameFan(self._frames_wanted)
         self._feed = Feed(serial, source, fallbacks, origin_of=self._origin_of, on_end=self._end)
         self._frames_in: FramePublication | None = None  # once a program has pushed one
@@ -83,8 +85,6 @@ class Stream:
         self._described = asyncio.Event()  # replaced by a new one at each description
         self._has_ended = asyncio.Event()
         self._error: MediacoreError | None = None
-        # The consumer owns its tap: one that is dropped without being closed ends by itself.
-        self._taps: weakref.WeakSet[PacketTap | FrameTap] = weakref.WeakSet()
 
     # ------------------------------------------------------------------------------------ for everybody
 
@@ -105,19 +105,11 @@ class Stream:
         begins with the pictures since the last key frame, or, without ``replay``, with the next one. Raises
         ``EncoderError`` if they are encoded here, and cannot be.
         """
-        renditions = self._opened
-        if not renditions.video.id:
-            return self._packet_tap(renditions.video, capacity)
-        renditions.hold_video()
-        try:
-            return self._packet_tap(renditions.video, capacity, replay=replay, on_closed=renditions.release_video)
-        except BaseException:
-            renditions.release_video()
-            raise
+        return self._taken.packets(capacity, replay=replay)
 
     def audio_packets(self, capacity: int = 64) -> PacketTap:
         """Encoded packets of sound; none come from a stream without audio, and the iteration ends with the stream."""
-        return self._packet_tap(self._opened.audio, capacity, replay=False)
+        return self._taken.sound(capacity)
 
     def frames(self, size: tuple[int, int] | None = None, capacity: int = 2) -> FrameTap:
         """Pictures, I420: ``async for frame in stream.frames()``. Packets of a device's own encoder are decoded.
@@ -125,13 +117,7 @@ class Stream:
         ``size`` is the largest (width, height) in pixels; larger pictures are scaled down in their shape. At most
         ``capacity`` frames wait; a slower consumer loses the oldest, which are counted. It begins with the newest.
         """
-        loop = self._opened.video.id and self._loop
-        fan = self._fan if loop and loop.running and not self.ended else None
-        tap = FrameTap(fan, size=size, capacity=capacity, fps=self._settings.fps)
-        self._taps.add(tap)
-        if self.ended:
-            tap.end(self._error)
-        return tap
+        return self._taken.frames(size, capacity, fps=self._settings.fps)
 
     async def push(self, packet: Packet | Frame) -> None:
         """Send a packet or a picture of one's own; for streams of ``Engine.publish``.
@@ -176,10 +162,15 @@ class Stream:
         await origin.control.send(message)
 
     async def screenshot(self) -> bytes:
-        """The device's screen now, as PNG or JPEG; the newest frame if somebody takes frames anyway."""
+        """The device's screen now, as PNG or JPEG; the newest frame if somebody takes frames anyway.
+
+        Raises ``CaptureError`` if there is nothing to be shown, a ``DeviceError`` or ``AdbError``.
+        """
         frame = self._fan.newest
         if frame is None:
-            return await self._take_screenshot()
+            if self._take_screenshot is not None:
+                return await self._take_screenshot()
+            frame = await self._next_frame(PICTURE_TIMEOUT_S)
         return await asyncio.to_thread(jpeg_of, frame)
 
     async def wait_described(self, timeout_s: float) -> StreamDescription | None:
@@ -305,6 +296,12 @@ class Stream:
             raise UnsupportedError(f"the stream of {self.serial} has not been opened")
         return self._renditions
 
+    @property
+    def _taken(self) -> Consumers:
+        if self._consumers is None:
+            raise UnsupportedError(f"the stream of {self.serial} has not been opened")
+        return self._consumers
+
     def _origin_of(self, source: Source | FrameSource) -> PacketOrigin | FrameOrigin:
         """Wire a source: the first makes the renditions, later ones go on with them."""
         assert self._loop is not None
@@ -322,6 +319,7 @@ class Stream:
                 request_key_frame=self.request_key_frame,
                 on_failed=self._end_packets,
             )
+            self._consumers = Consumers(self._loop, self._renditions, self._fan)
         renditions = self._renditions
         if gives_packets(source):
             if source.has_audio and renditions.audio is None:
@@ -344,6 +342,16 @@ class Stream:
             frame = await asyncio.to_thread(picture.reshape, frame, matrix="bt709")
         self._frames_in.push(frame)
 
+    async def _next_frame(self, timeout_s: float) -> Frame:
+        with contextlib.suppress(TimeoutError, DecoderError), self.frames(capacity=1) as frames:
+            async with asyncio.timeout(timeout_s):
+                async for frame in frames:
+                    return frame
+        raise CaptureError(self.serial, "nothing that could be shown has been published yet")
+
+    def _end_packets(self, error: MediacoreError) -> None:
+        self._taken.end_packets(error)
+
     def _frames_wanted(self, fps: float) -> None:
         self._feed.demand(fps)
 
@@ -364,34 +372,5 @@ class Stream:
         self._has_ended.set()
         if self._renditions is not None:
             self._renditions.end()
-        for tap in list(self._taps):
-            tap.end(error)
-
-    def _end_packets(self, error: MediacoreError) -> None:
-        """The video is encoded here, and cannot be any more: frames, and other renditions, go on."""
-        for tap in list(self._taps):
-            if isinstance(tap, PacketTap) and tap.rendition == self.rendition:
-                tap.end(error)
-
-    def _packet_tap(
-        self,
-        rendition: Rendition | None,
-        capacity: int,
-        *,
-        replay: bool = False,
-        on_closed: Callable[[], None] | None = None,
-    ) -> PacketTap:
-        assert self._loop is not None
-        id, codec = (rendition.id, rendition.codec) if rendition is not None else (0, "opus")
-        tap = PacketTap(
-            self._loop,
-            id if self._loop.running else 0,
-            codec,
-            capacity=capacity,
-            replay=replay,
-            on_closed=on_closed,
-        )
-        self._taps.add(tap)
-        if self.ended:
-            tap.end(self._error)
-        return tap
+        if self._consumers is not None:
+            self._consumers.end(error)

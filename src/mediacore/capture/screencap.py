@@ -1,0 +1,336 @@
+"""The source ``screencap``: single shots of the screen, again and again, for devices whose encoder is no use.
+
+All shots come through one connection to a loop on the device. Their format is the one that is there first
+(``ShotChoice``), measured at the start and again when costs change; the shots that are taken for it are shown as well.
+How often is ``ShotPace``'s business: as often as wanted while the screen changes, twice a second while it does not, at
+once after input. A shot that is damaged is counted and the next one taken; a connection that ends is opened again.
+
+One thread asks for shots, takes them from the native reader, and pushes those that differ from the one before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import functools
+import logging
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from mediacore.capture.captured_device import CapturedDevice, words_of
+from mediacore.capture.frame_outlet import FrameOutlet
+from mediacore.capture.own_thread import in_own_thread
+from mediacore.capture.retries import Retries
+from mediacore.capture.shot_choice import MEASURED_SHOTS, ShotChoice, ShotCost
+from mediacore.capture.shot_pace import ShotPace
+from mediacore.capture.shots import SHOT_TIMEOUT_S, SlotSize, ended, open_shots
+from mediacore.capture.source import SourceStats
+from mediacore.errors import (
+    AdbError,
+    CaptureError,
+    DeviceDisconnectedError,
+    DeviceError,
+    DeviceTimeoutError,
+    MediacoreError,
+)
+from mediacore.media import Applied
+from mediacore.media_loop import monotonic_us
+from mediacore.picture_reader import Damaged, Ended, Shot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mediacore.adb.client import AdbClient
+    from mediacore.capture.shots import ShotFormat
+    from mediacore.capture.source import Control
+    from mediacore.media import Frame, Target, Unsupported
+    from mediacore.picture_reader import PictureReader
+    from mediacore.settings import StreamSettings
+
+log = logging.getLogger(__name__)
+
+MAX_DAMAGED = 5
+"""Damaged shots in a row, after which the connection counts as broken."""
+IDLE_CHECK_US = 1_000_000
+"""How soon the end of a connection is noticed through which nothing is asked."""
+
+
+class Screencap:
+    """Captures one device through ``screencap``; see the module's text."""
+
+    kind = "screencap"
+
+    def __init__(self, adb: AdbClient, serial: str, settings: StreamSettings) -> None:
+        self._adb = adb
+        self._serial = serial
+        self._size = settings.size
+        self._outlet = FrameOutlet()
+        self._device = CapturedDevice(
+            adb,
+            serial,
+            rotation_poll_s=settings.rotation_poll_s,
+            picture_size=lambda: self._outlet.size,
+            on_turned=self._look,
+            on_input=self._look,
+        )
+        self._lock = threading.Lock()  # of the pace
+        self._pace = ShotPace(settings.fps)
+        self._woken = threading.Event()
+        self._awake = asyncio.Event()  # somebody takes frames
+        self._choice = ShotChoice()
+        self._retries = Retries()
+        self._on_end: Callable[[MediacoreError | None], None] | None = None
+        self._slots = SlotSize((1, 1))
+        self._shot_size: tuple[int, int] | None = None
+        self._changed = False  # whether the newest shot differed from the one before
+        self._shown = 0  # shots that were pictures
+        self._stopping = False
+        self._reader: PictureReader | None = None
+        self._runs = 0
+        self._working: asyncio.Task[None] | None = None
+
+    @property
+    def rotation(self) -> int:
+        """Rotation of the display in degrees, as it was seen last."""
+        return self._device.rotation
+
+    @property
+    def control(self) -> Control | None:
+        """Input, through ``input`` commands in a shell that stays open."""
+        return self._device.control
+
+    async def open(
+        self, push: Callable[[Frame], None], on_end: Callable[[MediacoreError | None], None], *, fps: float
+    ) -> None:
+        """Start; see ``FrameSource``. What the formats cost is measured afterwards."""
+        self.set_fps(fps)
+        self._outlet.open(push)
+        try:
+            await self._device.open()
+        except BaseException:
+            await self.close()
+            raise
+        self._on_end = on_end
+        self._slots = SlotSize(self._device.display.natural)
+        self._working = asyncio.create_task(self._work(), name=f"screencap {self._serial}")
+
+    def set_fps(self, fps: float) -> None:
+        """See ``FrameSource``; with 0 no shot is taken, and the connection stays."""
+        with self._lock:
+            self._pace.set_fps(fps)
+        self._woken.set()
+        if fps > 0:
+            self._awake.set()
+        else:
+            self._awake.clear()
+
+    def repeat(self) -> None:
+        """The newest shot is pushed again, and another one is taken at once."""
+        asyncio.get_running_loop().run_in_executor(None, self._outlet.put_again, monotonic_us())
+        self._look()
+
+    async def set_target(self, target: Target) -> Applied | Unsupported:
+        """Rate and size are in force with the next shot."""
+        if target.fps is not None:
+            self.set_fps(target.fps)
+        if target.size is not None:
+            self._size = target.size
+            if self._reader is not None:
+                self._reader.set_size(target.size)
+        if target.key_frame:
+            self.repeat()
+        return Applied(dataclasses.replace(target, size=self._size))
+
+    async def close(self) -> None:
+        """See ``FrameSource``."""
+        self._on_end = None
+        self._stopping = True
+        self._woken.set()
+        async with contextlib.AsyncExitStack() as rest:  # which is freed even if this is cancelled
+            rest.push_async_callback(self._device.close)
+            rest.callback(self._outlet.close)
+            if self._working is not None:
+                self._working.cancel()
+                await asyncio.gather(self._working, return_exceptions=True)
+
+    def stats(self) -> SourceStats:
+        """See ``FrameSource``."""
+        capture = str(self._choice)
+        if capture and self._pace.depth > 1:
+            capture += ", two at a time"
+        return SourceStats(max(0, self._runs - 1), 0, self._outlet.drops(), capture)
+
+    # ------------------------------------------------------------------------------------ connections
+
+    def _look(self) -> None:
+        with self._lock:
+            self._pace.look(monotonic_us())
+        self._woken.set()
+
+    async def _work(self) -> None:
+        error: MediacoreError = CaptureError(self._serial, "screencap gives no pictures")
+        while not self._retries.used_up:
+            began_us, shown = monotonic_us(), self._shown
+            try:
+                await self._awake.wait()
+                await self._retries.pause()
+                await self._measure()
+                await self._capture()
+            except (DeviceError, AdbError) as failure:
+                log.info("screencap on %s: %s", self._serial, failure)
+                error = failure
+                self._retries.failed(began_us if self._shown > shown else None)
+            else:
+                self._retries.reset()
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(error)
+
+    async def _connect(self, shot_format: ShotFormat) -> PictureReader:
+        try:
+            return await open_shots(self._adb, self._serial, shot_format, slots=self._slots, size=self._size)
+        except (DeviceError, AdbError) as error:
+            raise DeviceDisconnectedError(self._serial, f"the device is gone: {error}") from error
+
+    async def _measure(self) -> None:
+        """Find out what each format costs, if that is not known. Raises ``CaptureError`` if none gives a picture."""
+        formats = self._choice.to_measure(monotonic_us(), changing=self._changed)
+        for shot_format in formats:
+            while not await self._measure_format(shot_format):
+                log.debug("the screen of %s is larger than it was", self._serial)
+        if formats:
+            self._choice.settled(monotonic_us())
+            with self._lock:
+                self._pace.start_over()
+                self._pace.look(monotonic_us())
+        if self._choice.best is None:
+            raise CaptureError(self._serial, f"screencap gives no pictures: {await self._words()}")
+        if formats:
+            log.info("screencap on %s: %s", self._serial, self._choice)
+
+    async def _measure_format(self, shot_format: ShotFormat) -> bool:
+        """Tell the choice what a format costs; False if that takes frames with more memory."""
+        reader = await self._connect(shot_format)
+        try:
+            return await in_own_thread(
+                functools.partial(self._take_measured, reader, shot_format),
+                name=f"screencap {self._serial}",
+                wake=reader.close,
+            )
+        finally:
+            reader.close()
+
+    async def _words(self) -> str:
+        """What the program says instead."""
+        said = await self._device.shell.run("screencap -p 2>&1 >/dev/null", timeout_s=SHOT_TIMEOUT_S)
+        return words_of(said.stdout) or f"its exit code is {said.exit_code}"
+
+    async def _capture(self) -> None:
+        """Take shots until formats are to be measured again; raises when the connection ends or is of no use."""
+        best = self._choice.best
+        assert best is not None
+        reader = await self._connect(best)
+        self._runs += 1
+        self._reader = reader
+        loop = asyncio.get_running_loop()
+        try:
+            await in_own_thread(
+                functools.partial(self._take_shots, reader, loop),
+                name=f"screencap {self._serial}",
+                wake=reader.close,
+            )
+        finally:
+            self._reader = None
+            reader.close()
+
+    # ------------------------------------------------------------------------------------ in the thread
+
+    def _take_measured(self, reader: PictureReader, shot_format: ShotFormat) -> bool:
+        costs: list[ShotCost] = []
+        patience_us = self._choice.patience_us
+        for _ in range(MEASURED_SHOTS):
+            asked_us = monotonic_us()
+            reader.request()
+            item = reader.next(SHOT_TIMEOUT_S if patience_us is None else patience_us / 1e6)
+            if isinstance(item, Shot):
+                costs.append(ShotCost(item.complete_us - asked_us, item.decoded_us - item.complete_us))
+                self._outlet.put(item.frame)
+                self._shown += 1
+            elif item is None and not costs:
+                self._choice.gave_up(shot_format, monotonic_us() - asked_us)
+                return True
+            elif isinstance(item, Damaged):
+                if self._slots.grown_for(item):
+                    return False
+                self._count(item)
+        if costs:
+            self._choice.measured(shot_format, costs)
+        else:
+            self._choice.failed(shot_format)
+        return True
+
+    def _take_shots(self, reader: PictureReader, loop: asyncio.AbstractEventLoop) -> None:
+        asked: deque[int] = deque()
+        complete_us = damaged = 0
+        while not self._stopping:
+            now_us = monotonic_us()
+            measuring = bool(self._choice.to_measure(now_us, changing=self._changed))
+            if measuring and not asked:
+                return
+            with self._lock:
+                due_us = self._pace.due_us(len(asked))
+                if due_us <= now_us and not measuring:
+                    self._pace.asked(now_us)
+                    asked.append(now_us)
+                    if reader.request():
+                        continue
+            item = self._next(reader, asked, now_us, due_us)
+            if isinstance(item, Shot):
+                damaged = 0
+                cost_us = item.decoded_us - max(asked.popleft(), complete_us)
+                complete_us = item.complete_us
+                self._choice.used(cost_us)
+                self._changed = self._outlet.put(item.frame)
+                self._shown += 1
+                with self._lock:
+                    self._pace.came(monotonic_us(), changed=self._changed, took_us=cost_us)
+                if item.frame.size != self._shot_size:
+                    self._shot_size = item.frame.size
+                    loop.call_soon_threadsafe(self._device.look_at_display)
+            elif item is not None:
+                asked.popleft()
+                damaged += 1
+                if isinstance(item, Damaged) and self._slots.grown_for(item):
+                    return
+                self._check(item, damaged)
+
+    def _next(
+        self, reader: PictureReader, asked: deque[int], now_us: int, due_us: float
+    ) -> Shot | Damaged | Ended | None:
+        """What comes until the next shot is due, or something else is to be done."""
+        if not asked:
+            self._woken.wait(min(max(0.0, due_us - now_us), IDLE_CHECK_US) / 1e6)
+            self._woken.clear()
+            item = reader.next(0)
+            if isinstance(item, Ended):
+                raise ended(self._serial, item, "screencap")
+            return None
+        deadline_us = asked[0] + SHOT_TIMEOUT_S * 1e6
+        if now_us > deadline_us:
+            raise DeviceTimeoutError(self._serial, f"no shot came within {SHOT_TIMEOUT_S:g} s")
+        return reader.next(max(0.0, min(deadline_us, due_us) - now_us) / 1e6)
+
+    def _check(self, item: Damaged | Ended, damaged: int) -> None:
+        """Raises if no more shots are to be had through this connection."""
+        if isinstance(item, Ended):
+            raise ended(self._serial, item, "screencap")
+        self._count(item)
+        if damaged >= MAX_DAMAGED:
+            self._choice.forget()  # it may be the format that does not work any more
+            raise CaptureError(self._serial, f"screencap gives damaged pictures: {item.detail}")
+
+    def _count(self, item: Damaged) -> None:
+        log.debug("a shot of %s is damaged: %s", self._serial, item.detail)
+        self._outlet.drop(item.cause)
