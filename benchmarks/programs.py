@@ -55,10 +55,11 @@ class Program:
 
 
 @contextlib.asynccontextmanager
-async def program(name: str, *arguments: str, core: int, waits: bool = True) -> AsyncIterator[Program]:
-    """Run `name` of this folder on one core; ends its input to stop it."""
+async def program(name: str, *arguments: str, core: int | None, waits: bool = True) -> AsyncIterator[Program]:
+    """Run `name` of this folder on one core, or on all; ends its input to stop it."""
+    pinned = () if core is None else ("taskset", "-c", str(core))
     process = await asyncio.create_subprocess_exec(
-        *("taskset", "-c", str(core), sys.executable, HERE / name, *arguments),
+        *(*pinned, sys.executable, HERE / name, *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=1 << 26,
