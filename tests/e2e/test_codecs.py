@@ -25,7 +25,7 @@ AS_WITH_A_GPU = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
 )
-"""Without a GPU Chromium turns BT.709 into RGB with coefficients of 8 bits, and is up to 9 off."""
+"""Without a GPU Chromium turns BT.709 into RGB with coefficients of 8 bits: a device's own BT.709 is up to 9 off."""
 FIREFOX_S = 120.0
 NAMES = {"h264": "H.264", "vp8": "VP8", "vp9": "VP9", "av1": "AV1"}
 NEAR = 3.0

@@ -1,6 +1,7 @@
 """The whole page in a real Chromium, on a real engine that plays a recording."""
 
 import asyncio
+import json
 import logging
 import re
 from collections.abc import AsyncIterator, Callable
@@ -13,8 +14,8 @@ from playwright.async_api import Page, async_playwright, expect
 from mediacore import Engine, EngineSettings
 from mediacore.control.messages import Command, CommandCode, Key, KeyAction, Message, Ping, Scroll, Text, Touch, decode
 from mediacore.dialogue import Dialogue
-from mediacore.errors import DeviceOfflineError, NoCommonCodecError
-from mediacore.media import CloseReason
+from mediacore.errors import DeviceOfflineError, LimitError, NoCommonCodecError
+from mediacore.media import CloseReason, Wanted
 from mediacore.server.app import Server
 from mediacore.server.settings import ServerSettings
 from mediacore.session import Session
@@ -370,3 +371,43 @@ async def test_the_page_obeys_its_own_policy(shown: Shown, caplog: pytest.LogCap
         await shown.open()
     assert all(url.startswith(shown.url) for url in asked)
     assert shown.errors == []
+
+
+async def test_the_codec_is_shown_and_size_and_rate_can_be_chosen(shown: Shown) -> None:
+    page = shown.page
+    await shown.open()
+    await expect(page.locator("#codec")).to_have_text("H.264")
+    await page.select_option("#size", "360")
+    await page.select_option("#rate", "5")
+    wishes = [json.loads(message) for message in shown.received if isinstance(message, str) and "want" in message]
+    await until(lambda: shown.engine.stats().sessions[0].wanted == Wanted((), (360, 360), 5))
+    assert {"v": 1, "type": "want", "size": [360, 360], "fps": None} in wishes
+    await page.click("text=All devices")
+    await expect(page.locator("#codec")).to_have_text("–")
+    await shown.open()  # what was chosen holds for the next one, from its offer on
+    await until(lambda: shown.engine.stats().sessions[-1].wanted == Wanted((), (360, 360), 5))
+    await page.select_option("#rate", "")
+    await until(lambda: shown.engine.stats().sessions[-1].wanted == Wanted((), (360, 360)))
+    assert shown.errors == []
+
+
+async def test_the_address_of_the_page_chooses_codecs(shown: Shown) -> None:
+    await shown.page.goto(f"{shown.url}/?codec=vp8,av1#file:moving")
+    await shown.page.wait_for_selector('body[data-state="live"]')
+    await expect(shown.page.locator("#codec")).to_have_text("VP8")
+    await shown.page.goto(f"{shown.url}/?codec=h265#file:moving")
+    await shown.page.wait_for_selector('body[data-state="failed"]')
+    assert "codec is 'h265'" in (await shown.page.text_content("#veil-words") or "").lower()
+
+
+async def test_a_choice_that_is_refused_goes_back(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    await shown.open()
+    await expect(shown.page.locator("#codec")).to_have_text("H.264")
+
+    async def refuse(*_: object) -> None:
+        raise LimitError("there are too many encodings already")
+
+    monkeypatch.setattr(Session, "want", refuse)
+    await shown.page.select_option("#size", "640")
+    await expect(shown.page.locator("#toast")).to_contain_text("there are too many encodings already")
+    assert await shown.page.input_value("#size") == ""
