@@ -152,7 +152,7 @@ class PictureError(MediacoreError, ValueError):
 
 
 class EncoderError(MediacoreError):
-    """No encoder on this machine does what is needed, or the one in use failed for good; the message lists the reasons."""
+    """No encoder here does what is needed, or the one in use failed for good; the message lists the reasons."""
 
     code = "encoder"
 

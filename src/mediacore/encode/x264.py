@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 PRESET = "veryfast"
 BUFFER_S, MORE_BUFFER_S = 0.25, 0.1
-"""What may be sent at a time, in seconds of the ceiling: of its first ``SMALL_BPS``, and of what is above. It stays when
-the rate falls, and key frames with it, so that there should be no more of it than a sharp page needs."""
+"""What may be sent at a time, in seconds of the ceiling: of its first ``SMALL_BPS``, and of what is above. It stays
+when the rate falls, and key frames with it, so that there should be no more of it than a sharp page needs."""
 SMALL_BPS = 2_000_000
 MOST_THREADS = 4
 """Each is a slice, which costs bits."""
