@@ -139,7 +139,7 @@ class PictureError(MediacoreError, ValueError):
     """A picture that cannot be decoded. ``byte_offset`` is where in the given data.
 
     ``kind`` is a word for programs: ``not-a-png``, ``truncated``, ``crc``, ``header``, ``order``, ``unsupported``,
-    ``too-large``, ``zlib``, ``adler``, ``filter`` or ``size-mismatch``.
+    ``too-large``, ``zlib``, ``adler``, ``filter``, ``size-mismatch`` or ``jpeg``.
     """
 
     code = "picture"
