@@ -51,8 +51,8 @@ class Order:
 
     def settings(self, frame: Frame) -> EncoderSettings:
         """What to open for this frame."""
-        # VP8 knows no other than BT.601, and Firefox takes it for granted of AV1. Where no GPU converts colours, browsers
-        # do so more exactly from BT.601: their coefficients for BT.709 do not fit into 8 bits.
+        # VP8 knows no other than BT.601, and Firefox takes it for granted of AV1. Where no GPU converts colours,
+        # browsers do so more exactly from BT.601: their coefficients for BT.709 do not fit into 8 bits.
         matrix: Literal["bt709", "bt601"] = "bt709" if self.codec == "h264" else "bt601"
         return EncoderSettings(
             self.codec,
