@@ -1,4 +1,4 @@
-# libdeflate and libyuv, which the pictures need: the static libraries where they are there, so that what is built needs
+# libdeflate, libyuv and libjpeg-turbo, which the pictures need: the static libraries where they are there, so that what is built needs
 # nothing beside the C++ runtime (the shared libyuv wants libjpeg), else the shared ones.
 function(mediacore_find_library name header package)
   find_path(MEDIACORE_${name}_INCLUDE ${header})
@@ -12,8 +12,10 @@ endfunction()
 
 mediacore_find_library(deflate libdeflate.h libdeflate-dev)
 mediacore_find_library(yuv libyuv.h libyuv-dev)
+mediacore_find_library(jpeg jpeglib.h libjpeg62-turbo-dev)
 
 add_library(mediacore_picture_libraries INTERFACE)
 target_include_directories(mediacore_picture_libraries SYSTEM INTERFACE
-                           ${MEDIACORE_deflate_INCLUDE} ${MEDIACORE_yuv_INCLUDE})
-target_link_libraries(mediacore_picture_libraries INTERFACE ${MEDIACORE_deflate_LIBRARY} ${MEDIACORE_yuv_LIBRARY})
+                           ${MEDIACORE_deflate_INCLUDE} ${MEDIACORE_yuv_INCLUDE} ${MEDIACORE_jpeg_INCLUDE})
+target_link_libraries(mediacore_picture_libraries INTERFACE ${MEDIACORE_deflate_LIBRARY} ${MEDIACORE_yuv_LIBRARY}
+                                                            ${MEDIACORE_jpeg_LIBRARY})

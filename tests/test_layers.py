@@ -175,6 +175,8 @@ FOREIGN = re.compile(
     r"|iostream|fstream|filesystem|cstdio|stdio\.h|pthread\.h|unistd\.h|fcntl\.h|poll\.h|netdb\.h"
     r"|(sys|netinet|net|arpa|linux)/.*)>"
 )
+# jpeglib.h names FILE and does not say where it comes from; no file is opened.
+FILE_OF_JPEGLIB = ("jpeg_library.cpp", "<cstdio>")
 
 
 def test_core_includes_only_the_core_and_the_language() -> None:
@@ -182,7 +184,8 @@ def test_core_includes_only_the_core_and_the_language() -> None:
         f"{path.relative_to(ROOT)} includes {include}"
         for path in sorted([*CORE.rglob("*.hpp"), *CORE.rglob("*.cpp")])
         for include in re.findall(r'^\s*#\s*include\s+([<"].*[>"])', path.read_text(), re.MULTILINE)
-        if FOREIGN.fullmatch(include) or (include.startswith('"') and not include.startswith('"core/'))
+        if (FOREIGN.fullmatch(include) and (path.name, include) != FILE_OF_JPEGLIB)
+        or (include.startswith('"') and not include.startswith('"core/'))
     ]
     assert wrong == []
 

@@ -118,6 +118,15 @@ void bind_functions(py::module_& m) {
       py::arg("data"), py::arg("size"), py::arg("matrix"),
       "A raw screencap as (block, width, height, stride) of I420.");
   m.def(
+      "decode_jpeg",
+      [workshop](py::handle data, const OptionalSize& size, std::string_view matrix) {
+        const BytesLike bytes(data);
+        const auto decoder = workshop->decoders.take();
+        return to_tuple(workshop->decode(*decoder, matrix_of(matrix), size,
+                                         [&](PictureDecoder& with) { return with.open_jpeg(bytes.view()); }));
+      },
+      py::arg("data"), py::arg("size"), py::arg("matrix"), "A JPEG as (block, width, height, stride) of I420.");
+  m.def(
       "convert_picture",
       [workshop](py::handle data, std::int64_t width, std::int64_t height, std::string_view pixel_format,
                  std::optional<std::int64_t> stride, const OptionalSize& size, std::string_view matrix) {
@@ -150,7 +159,8 @@ class PythonScreenDecoder {
   PythonScreenDecoder(const OptionalSize& size, std::string_view matrix) : wanted_(size), matrix_(matrix_of(matrix)) {}
 
   // block, width, height, bytes of a row of luma, first and end of the rows that differ (None: not known)
-  py::tuple decode(ScreenDecoder::Form form, py::handle data) {
+  // of a file of this form, or by its first bytes.
+  py::tuple decode(std::optional<WireForm> form, py::handle data) {
     const BytesLike bytes(data);
     std::optional<Error> error;
     Decoded decoded;
@@ -158,7 +168,7 @@ class PythonScreenDecoder {
     {
       const py::gil_scoped_release released;
       const std::lock_guard lock(mutex_);
-      error = decode_locked(form, bytes.view(), decoded, dirty);
+      error = decode_locked(form.value_or(form_of(bytes.view())), bytes.view(), decoded, dirty);
     }
     if (error) raise_picture_error(*error);
     py::object rows = py::none();
@@ -167,7 +177,7 @@ class PythonScreenDecoder {
   }
 
  private:
-  std::optional<Error> decode_locked(ScreenDecoder::Form form, std::span<const std::uint8_t> data, Decoded& decoded,
+  std::optional<Error> decode_locked(WireForm form, std::span<const std::uint8_t> data, Decoded& decoded,
                                      std::optional<RowRange>& dirty) {
     const auto opened = decoder_.open(form, data);
     if (!opened) return opened.error();
@@ -202,13 +212,18 @@ void bind_screen_decoder(py::module_& m) {
       .def(py::init<const OptionalSize&, std::string_view>(), py::arg("size"), py::arg("matrix"))
       .def(
           "decode_png",
-          [](PythonScreenDecoder& decoder, py::handle data) { return decoder.decode(ScreenDecoder::Form::png, data); },
+          [](PythonScreenDecoder& decoder, py::handle data) { return decoder.decode(WireForm::png, data); },
           py::arg("data"), "(block, width, height, stride, dirty rows) of a PNG.")
       .def(
+          "decode_jpeg",
+          [](PythonScreenDecoder& decoder, py::handle data) { return decoder.decode(WireForm::jpeg, data); },
+          py::arg("data"), "(block, width, height, stride, dirty rows) of a JPEG.")
+      .def(
+          "decode", [](PythonScreenDecoder& decoder, py::handle data) { return decoder.decode(std::nullopt, data); },
+          py::arg("data"), "The same of any of these, told by its first bytes.")
+      .def(
           "decode_screencap",
-          [](PythonScreenDecoder& decoder, py::handle data) {
-            return decoder.decode(ScreenDecoder::Form::screencap, data);
-          },
+          [](PythonScreenDecoder& decoder, py::handle data) { return decoder.decode(WireForm::raw, data); },
           py::arg("data"), "(block, width, height, stride, dirty rows) of a raw screencap.");
 }
 

@@ -20,6 +20,8 @@ py::dict to_dict(const RenditionFigures& figures) {
   dict["late_units"] = figures.late_units;
   dict["refused_units"] = figures.refused_units;
   dict["lost_units"] = figures.lost_units;
+  dict["least_queue_us"] = figures.least_queue_us;
+  dict["most_queue_us"] = figures.most_queue_us;
   return dict;
 }
 

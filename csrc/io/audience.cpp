@@ -284,8 +284,10 @@ void Audience::send(Wake& wake) {
   for (Viewer* viewer : wake.ready) {
     viewer->handed_over(handed_us);
     viewer->ready = false;
+    if (Rendition* const video = rendition(viewer->video)) video->queue_moved();
   }
   wake.ready.clear();
+  for (auto& [id, rendition] : renditions_) rendition.publish_queues();
 }
 
 void Audience::poll(Viewer& viewer, Wake& wake) {

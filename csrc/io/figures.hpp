@@ -31,6 +31,9 @@ struct RenditionFigures {
   std::uint64_t late_units = 0;     // sent more than kLateUs after their time
   std::uint64_t refused_units = 0;  // not to be cut into payloads: no bitstream of this codec
   std::uint64_t lost_units = 0;     // no memory for them
+  // How long what waits for a viewer will take at its pace: of the viewers whose media flows. Without any, -1 and 0.
+  std::int64_t least_queue_us = -1;
+  std::int64_t most_queue_us = 0;
 };
 
 // What waits to be sent at its time, counted where it is pushed and where it leaves.

@@ -1,5 +1,7 @@
 #include "io/picture_reader.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -110,6 +112,7 @@ PicturesEnded PictureReader::read(Work& work, AnyFraming& framing) {
     }
     if (got == 0) break;
     const std::int64_t now_us = monotonic_us();
+    quick_ack();
     if (framing.is_fresh()) work.first_byte_us = now_us;
     framing.took(static_cast<std::size_t>(got));
     while (const auto framed = framing.next()) {
@@ -138,6 +141,13 @@ template <class AnyFraming>
 void PictureReader::tell_cut_short(const AnyFraming& framing) {
   if (is_closed_.load(std::memory_order_relaxed) || !framing.has_begun()) return;
   reports_.push({Damage::truncated, "the connection ended inside the picture"}, framing.pending_bytes(), 0);
+}
+
+void PictureReader::quick_ack() noexcept {
+  if (!quick_ack_) return;
+  const int on = 1;
+  // A socket that is no TCP socket has no such option: it is not asked again.
+  quick_ack_ = setsockopt(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on) == 0;
 }
 
 bool PictureReader::wait_for_bytes() const noexcept {

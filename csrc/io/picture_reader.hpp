@@ -75,10 +75,14 @@ class PictureReader {
   template <class AnyFraming>
   void tell_cut_short(const AnyFraming& framing);
   bool wait_for_bytes() const noexcept;
+  // After every read: an adb server sends with Nagle's algorithm, so the last bytes of a picture, a small piece behind large
+  // ones, would wait for our delayed ACK, 40 ms. The kernel clears the option.
+  void quick_ack() noexcept;
 
   PictureReports reports_;
   std::atomic<std::uint64_t> largest_;  // width, and height in the low half
   std::atomic<bool> is_closed_{false};
+  bool quick_ack_ = true;    // the thread's
   std::mutex socket_mutex_;  // of who writes to it or closes it
   Descriptor socket_;
   std::mutex close_mutex_;

@@ -199,12 +199,14 @@ void Rendition::lose_unit(Wake& wake) {
 
 void Rendition::add(Viewer& viewer) {
   viewers_.push_back(&viewer);
+  queue_moved();
   publish();
 }
 
 void Rendition::remove(Viewer& viewer) noexcept {
   std::erase(viewers_, &viewer);
-  publish();
+  queue_moved();
+  publish_queues();
 }
 
 void Rendition::begin(Viewer& viewer, Wake& wake) {
@@ -281,6 +283,21 @@ void Rendition::publish() noexcept {
   figures_.taps = taps_.size();
   figures_.gop_bytes = cache_.bytes();
   shared_->figures.write(figures_);
+}
+
+void Rendition::publish_queues() noexcept {
+  if (!queues_moved_) return;
+  queues_moved_ = false;
+  figures_.least_queue_us = -1;
+  figures_.most_queue_us = 0;
+  for (const Viewer* viewer : viewers_) {
+    if (!viewer->begun) continue;
+    const std::int64_t queue_us = viewer->queue_us();
+    const bool is_least = figures_.least_queue_us < 0 || queue_us < figures_.least_queue_us;
+    if (is_least) figures_.least_queue_us = queue_us;
+    figures_.most_queue_us = std::max(figures_.most_queue_us, queue_us);
+  }
+  publish();
 }
 
 }  // namespace mediacore::io

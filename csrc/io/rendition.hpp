@@ -83,6 +83,9 @@ class Rendition {
   // Some times per second: measured rates, to the viewers as well.
   void measure(Wake& wake) noexcept;
   void publish() noexcept;
+  // The queue of one of its viewers is another one; then, when all are through, the figures are to be.
+  void queue_moved() noexcept { queues_moved_ = true; }
+  void publish_queues() noexcept;
   // A unit was lost for want of memory: only a key frame heals that.
   void lose_unit(Wake& wake);
 
@@ -121,6 +124,7 @@ class Rendition {
   std::int64_t last_pts_us_ = 0;
   std::optional<Size> told_size_;
   std::optional<Description> description_;
+  bool queues_moved_ = false;
   std::optional<std::int64_t> wish_us_;  // told, and no key frame since
 };
 

@@ -150,6 +150,14 @@ std::optional<std::int64_t> Viewer::silence(std::int64_t now_us) noexcept {
   return std::nullopt;
 }
 
+std::int64_t Viewer::queue_us() const noexcept {
+  if (!egress_) return 0;
+  const egress::EgressStats& stats = egress_->stats();
+  if (stats.queued_bytes == 0 || stats.pacing_bps == 0) return 0;
+  return static_cast<std::int64_t>(static_cast<double>(stats.queued_bytes) * 8e6 /
+                                   static_cast<double>(stats.pacing_bps));
+}
+
 void Viewer::publish() noexcept {
   ViewerFigures figures;
   figures.heard_us = heard_us_;

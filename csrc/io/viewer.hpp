@@ -57,6 +57,8 @@ class Viewer {
   void replay(std::span<const egress::FrameRef> frames, egress::Now now);
   void wait_for_key(egress::Now now);
   bool waits_for_key() const noexcept { return egress_ && egress_->waits_for_key(); }
+  // How long what waits for it will take, as of the last poll.
+  std::int64_t queue_us() const noexcept;
 
   // An SRTCP datagram that arrived at `arrived_us`; opened in place.
   egress::Received receive(std::span<std::uint8_t> datagram, std::int64_t arrived_us, egress::Now now);

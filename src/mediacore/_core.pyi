@@ -936,7 +936,11 @@ class MediaLoop:
     def tap_figures(self, tap: int) -> dict[str, int]:
         """pushed = delivered + queued + dropped_slow + dropped_before_key."""
     def rendition_figures(self, rendition: int) -> dict[str, int | float]:
-        """Counts, and rates over the last two seconds."""
+        """Counts, and rates over the last two seconds.
+
+        least_queue_us and most_queue_us: how long what waits for one of its viewers will take at its pace; -1 and 0
+        without a viewer whose media flows.
+        """
     def source_figures(self, source: int) -> dict[str, int]:
         """Counts; the last ones after its end, until it or its rendition is removed."""
     def loop_figures(self) -> dict[str, int]:
@@ -1056,6 +1060,12 @@ class ScreenDecoder:
     def decode_png(self, data: Buffer) -> tuple[PictureBlock, int, int, int, tuple[int, int] | None]:
         """(block, width, height, stride, dirty rows) of a PNG. PictureError, ValueError."""
 
+    def decode_jpeg(self, data: Buffer) -> tuple[PictureBlock, int, int, int, tuple[int, int] | None]:
+        """(block, width, height, stride, dirty rows) of a JPEG. PictureError, ValueError."""
+
+    def decode(self, data: Buffer) -> tuple[PictureBlock, int, int, int, tuple[int, int] | None]:
+        """The same of any of these, told by its first bytes. PictureError, ValueError."""
+
     def decode_screencap(self, data: Buffer) -> tuple[PictureBlock, int, int, int, tuple[int, int] | None]:
         """(block, width, height, stride, dirty rows) of a raw screencap. PictureError, ValueError."""
 
@@ -1064,6 +1074,9 @@ def plane_capsule(rows: Buffer) -> object:
 
 def decode_png(data: Buffer, size: tuple[int, int] | None, matrix: str) -> tuple[PictureBlock, int, int, int]:
     """A PNG as (block, width, height, stride) of I420. PictureError, ValueError."""
+
+def decode_jpeg(data: Buffer, size: tuple[int, int] | None, matrix: str) -> tuple[PictureBlock, int, int, int]:
+    """A JPEG as (block, width, height, stride) of I420. PictureError, ValueError."""
 
 def decode_screencap(data: Buffer, size: tuple[int, int] | None, matrix: str) -> tuple[PictureBlock, int, int, int]:
     """A raw screencap as (block, width, height, stride) of I420. PictureError, ValueError."""

@@ -139,7 +139,7 @@ class PictureError(MediacoreError, ValueError):
     """A picture that cannot be decoded. ``byte_offset`` is where in the given data.
 
     ``kind`` is a word for programs: ``not-a-png``, ``truncated``, ``crc``, ``header``, ``order``, ``unsupported``,
-    ``too-large``, ``zlib``, ``adler``, ``filter`` or ``size-mismatch``.
+    ``too-large``, ``zlib``, ``adler``, ``filter``, ``size-mismatch`` or ``jpeg``.
     """
 
     code = "picture"
@@ -152,7 +152,7 @@ class PictureError(MediacoreError, ValueError):
 
 
 class EncoderError(MediacoreError):
-    """No encoder on this machine does what is needed, or the one in use failed for good; the message lists the reasons."""
+    """No encoder here does what is needed, or the one in use failed for good; the message lists the reasons."""
 
     code = "encoder"
 

@@ -1,4 +1,4 @@
-"""Pictures to I420: PNG as ``screencap -p`` writes it (and any other PNG), and raw pixels in all formats of screens.
+"""Pictures to I420: PNG as ``screencap -p`` writes it (and any other PNG), JPEG, raw pixels in all formats of screens.
 
 Everything here is native. The GIL is released while a picture is decoded, and any number of threads may decode at the
 same time. Any bytes-like object is accepted. What cannot be decoded raises ``PictureError`` with the kind of error and
@@ -26,6 +26,7 @@ __all__ = [
     "PixelFormat",
     "ScreenDecoder",
     "convert",
+    "decode_jpeg",
     "decode_png",
     "decode_screencap",
     "reshape",
@@ -42,6 +43,15 @@ def decode_png(data: Buffer, *, size: tuple[int, int] | None = None, matrix: Mat
     ``size`` is larger than the picture or more than 64 times smaller.
     """
     block, width, height, stride = _core.decode_png(data, size, matrix)
+    return Frame.of_block(block, (width, height), stride, matrix=matrix)
+
+
+def decode_jpeg(data: Buffer, *, size: tuple[int, int] | None = None, matrix: Matrix = "bt709") -> Frame:
+    """Decode a JPEG, as ``screencap -j`` writes it: grey or JFIF's colours, baseline or progressive.
+
+    ``PictureError`` if it is damaged or cut short, however little; ValueError as ``decode_png``.
+    """
+    block, width, height, stride = _core.decode_jpeg(data, size, matrix)
     return Frame.of_block(block, (width, height), stride, matrix=matrix)
 
 
@@ -120,6 +130,14 @@ class ScreenDecoder:
     def decode_screencap(self, data: Buffer, *, pts_us: int = 0) -> Frame:
         """Decode what ``screencap`` writes without ``-p``, as the function ``decode_screencap`` does."""
         return self._frame(self._decoder.decode_screencap(data), pts_us)
+
+    def decode_jpeg(self, data: Buffer, *, pts_us: int = 0) -> Frame:
+        """Decode a JPEG, as the function ``decode_jpeg`` does."""
+        return self._frame(self._decoder.decode_jpeg(data), pts_us)
+
+    def decode(self, data: Buffer, *, pts_us: int = 0) -> Frame:
+        """Decode any of these, whichever it is by its first bytes."""
+        return self._frame(self._decoder.decode(data), pts_us)
 
     def _frame(self, decoded: tuple[_core.PictureBlock, int, int, int, tuple[int, int] | None], pts_us: int) -> Frame:
         block, width, height, stride, dirty_rows = decoded

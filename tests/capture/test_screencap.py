@@ -9,6 +9,7 @@ from mediacore.capture import retries, shot_choice, shots
 from mediacore.control.messages import Touch, TouchAction
 from mediacore.errors import CaptureError
 from mediacore.media import DropCause
+from mediacore.picture_reader import slot_bytes
 
 SIZE = (320, 640)
 
@@ -111,9 +112,11 @@ async def test_a_device_whose_shots_are_all_damaged_ends_the_source(monkeypatch:
         assert "screencap gives" in str(error)
 
 
-async def test_a_display_that_is_larger_than_it_says_is_captured_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_display_that_is_larger_than_it_was_is_captured_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """A foldable that was unfolded: the frames' memory was made for the small display."""
-    monkeypatch.setattr(shots, "slot_bytes", lambda *_: 64 * 64 * 3)
+    sizes = iter([1000])
+    monkeypatch.setattr(shots, "slot_bytes", lambda *size: next(sizes, None) or slot_bytes(*size))
     async with captured("screencap") as (_, source, sink):
         assert {frame.size for frame in await sink.several(15)} == {SIZE}
         assert DropCause.OVERSIZE not in source.stats().dropped
+        assert next(sizes, None) is None

@@ -6,24 +6,11 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string_view>
 
 #include "core/picture/raw_picture.hpp"
+#include "core/picture/wire_form.hpp"
 
 namespace mediacore::picture {
-
-enum class WireForm : std::uint8_t { raw, gzip, png, jpeg, rgb888 };
-
-constexpr std::string_view word_of(WireForm form) noexcept {
-  switch (form) {
-    case WireForm::raw: return "raw";
-    case WireForm::gzip: return "gzip";
-    case WireForm::png: return "png";
-    case WireForm::jpeg: return "jpeg";
-    case WireForm::rgb888: return "rgb888";
-  }
-  return "unknown";
-}
 
 struct Framed {
   enum class Fate : std::uint8_t {

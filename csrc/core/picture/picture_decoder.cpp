@@ -5,18 +5,29 @@
 namespace mediacore::picture {
 
 Result<Size> PictureDecoder::open_png(std::span<const std::uint8_t> data) {
-  raw_.reset();
+  open_ = Kind::png;
   return png_.open(data);
+}
+
+Result<Size> PictureDecoder::open_jpeg(std::span<const std::uint8_t> data) {
+  open_ = Kind::jpeg;
+  return jpeg_.open(data);
+}
+
+Result<Size> PictureDecoder::open(WireForm form, std::span<const std::uint8_t> data) {
+  if (form == WireForm::png) return open_png(data);
+  if (form == WireForm::jpeg) return open_jpeg(data);
+  return open_screencap(data);
 }
 
 Result<Size> PictureDecoder::open_raw(const RawPicture& picture) {
   if (auto error = check(picture)) return *error;
   raw_ = picture;
+  open_ = Kind::raw;
   return picture.size;
 }
 
 Result<Size> PictureDecoder::open_screencap(std::span<const std::uint8_t> data) {
-  raw_.reset();
   // No header begins like this: its width would be above any limit.
   if (is_gzip(data)) {
     const auto claimed = gzip_output_bytes(data);
@@ -33,14 +44,13 @@ Result<Size> PictureDecoder::open_screencap(std::span<const std::uint8_t> data) 
   }
   const auto screencap = read_screencap(data);
   if (!screencap) return screencap.error();
-  raw_ = screencap->picture;
-  return raw_->size;
+  return open_raw(screencap->picture);
 }
 
 std::optional<Error> PictureDecoder::decode(Matrix matrix, const I420Planes& planes) {
-  if (!raw_) return png_.decode(matrix, planes);
-  raw_converter_.convert(*raw_, matrix, planes);
-  raw_.reset();
+  if (open_ == Kind::png) return png_.decode(matrix, planes);
+  if (open_ == Kind::jpeg) return jpeg_.decode(matrix, planes);
+  raw_converter_.convert(raw_, matrix, planes);
   inflated_.trim(kKeptBytes);
   return std::nullopt;
 }

@@ -1,6 +1,6 @@
-// Pictures in whatever form they come: PNG, what screencap writes without -p (raw, or raw through gzip), rows of pixels.
+// Pictures in whatever form they come: PNG, JPEG, what screencap writes without -p (raw, or raw through gzip), rows of pixels.
 //
-// Guarantees, policy, memory: those of png_decoder.hpp and raw_picture.hpp; gzip'd pixels are decompressed into a buffer
+// Guarantees, policy, memory: those of png_decoder.hpp, jpeg_decoder.hpp and raw_picture.hpp; gzip'd pixels are decompressed into a buffer
 //   that is kept for the next picture, up to kKeptBytes.
 // Threads: one owner each; many decoders at the same time do not know of each other.
 #pragma once
@@ -12,11 +12,13 @@
 
 #include "core/picture/gzip.hpp"
 #include "core/picture/i420.hpp"
+#include "core/picture/jpeg_decoder.hpp"
 #include "core/picture/picture_error.hpp"
 #include "core/picture/png_decoder.hpp"
 #include "core/picture/raw_picture.hpp"
 #include "core/picture/scratch.hpp"
 #include "core/picture/screencap.hpp"
+#include "core/picture/wire_form.hpp"
 
 namespace mediacore::picture {
 
@@ -26,6 +28,10 @@ class PictureDecoder {
   Result<Size> open_png(std::span<const std::uint8_t> data);
   // The size of what screencap wrote without -p, through gzip or not.
   Result<Size> open_screencap(std::span<const std::uint8_t> data);
+  // The size of a JPEG. The data must stay until `decode` is through.
+  Result<Size> open_jpeg(std::span<const std::uint8_t> data);
+  // One of these, but rgb888.
+  Result<Size> open(WireForm form, std::span<const std::uint8_t> data);
   // Rows that `check` finds nothing in.
   Result<Size> open_raw(const RawPicture& picture);
 
@@ -37,11 +43,15 @@ class PictureDecoder {
  private:
   static constexpr std::size_t kKeptBytes = std::size_t{64} << 20;
 
+  enum class Kind : std::uint8_t { png, jpeg, raw };
+
   PngDecoder png_;
+  JpegDecoder jpeg_;
   Gunzip gunzip_;
   RawConverter raw_converter_;
   Scratch inflated_;
-  std::optional<RawPicture> raw_;  // what is open, if it is no PNG
+  Kind open_ = Kind::png;
+  RawPicture raw_{};  // what is open, if it is that
 };
 
 }  // namespace mediacore::picture

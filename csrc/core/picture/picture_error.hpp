@@ -26,6 +26,7 @@ enum class ErrorKind : std::uint8_t {
   adler,          // the checksum of what was decompressed is wrong
   filter,         // a row's filter is none of the five
   size_mismatch,  // more or less data than the picture's size wants
+  jpeg,           // the JPEG's compressed data does not decode
 };
 
 constexpr std::string_view word_of(ErrorKind kind) noexcept {
@@ -41,6 +42,7 @@ constexpr std::string_view word_of(ErrorKind kind) noexcept {
     case ErrorKind::adler: return "adler";
     case ErrorKind::filter: return "filter";
     case ErrorKind::size_mismatch: return "size-mismatch";
+    case ErrorKind::jpeg: return "jpeg";
   }
   return "unknown";
 }

@@ -50,7 +50,7 @@ std::variant<PooledPicture, Fault> PooledScreen::decode(const Framed& framed, Si
     decoder_.forget();
     largest_ = largest;
   }
-  const auto opened = framed.pixels ? decoder_.open(*framed.pixels) : decoder_.open(form_of(framed.form), framed.data);
+  const auto opened = framed.pixels ? decoder_.open(*framed.pixels) : decoder_.open(framed.form, framed.data);
   if (!opened) return fault_of(opened.error());
   if (opened->unchanged) return last_again(RowRange{});
   const I420Layout layout(fitted(opened->size, largest));

@@ -4,11 +4,11 @@
 
 namespace mediacore::picture {
 
-Result<ScreenDecoder::Opened> ScreenDecoder::open(Form form, std::span<const std::uint8_t> data) {
+Result<ScreenDecoder::Opened> ScreenDecoder::open(WireForm form, std::span<const std::uint8_t> data) {
   if (!last_.empty() && form == last_form_ && std::equal(data.begin(), data.end(), last_.begin(), last_.end())) {
     return Opened{last_size_, true};
   }
-  const auto size = form == Form::png ? decoder_.open_png(data) : decoder_.open_screencap(data);
+  const auto size = decoder_.open(form, data);
   if (!size) return size.error();
   open_ = data;
   open_form_ = form;
@@ -20,7 +20,7 @@ Result<ScreenDecoder::Opened> ScreenDecoder::open(const RawPicture& picture) {
   const auto size = decoder_.open_raw(picture);
   if (!size) return size.error();
   open_ = {};
-  open_form_ = Form::pixels;
+  open_form_ = WireForm::rgb888;
   open_size_ = *size;
   return Opened{*size, false};
 }

@@ -2,7 +2,7 @@
 //
 // Guarantees: data that is byte for byte that of the picture before is recognised without being decoded, or looked at
 //   in any other way. A picture that could not be decoded leaves the one before as the last one.
-// Memory: a copy of the last PNG or gzip file. Raw pixels are not kept: to convert and compare them costs less.
+// Memory: a copy of the last PNG, gzip or JPEG file. Raw pixels are not kept: to convert and compare them costs less.
 // Threads: one owner.
 #pragma once
 
@@ -12,22 +12,21 @@
 #include <span>
 #include <vector>
 
-#include "core/picture/framed_picture.hpp"
 #include "core/picture/picture_decoder.hpp"
+#include "core/picture/wire_form.hpp"
 
 namespace mediacore::picture {
 
 class ScreenDecoder {
  public:
-  enum class Form : std::uint8_t { png, screencap, pixels };
-
   struct Opened {
     Size size;
     bool unchanged;  // then there is nothing to decode
   };
 
   // The data must stay until `decode` is through.
-  Result<Opened> open(Form form, std::span<const std::uint8_t> data);
+  // `raw` and `gzip` are the same here: both are what screencap writes, and tell themselves apart.
+  Result<Opened> open(WireForm form, std::span<const std::uint8_t> data);
 
   // Rows that `check` finds nothing in; they are not looked at for being unchanged.
   Result<Opened> open(const RawPicture& picture);
@@ -44,16 +43,11 @@ class ScreenDecoder {
 
   PictureDecoder decoder_;
   std::span<const std::uint8_t> open_;
-  Form open_form_ = Form::png;
+  WireForm open_form_ = WireForm::png;
   Size open_size_;
   std::vector<std::uint8_t> last_;
-  Form last_form_ = Form::png;
+  WireForm last_form_ = WireForm::png;
   Size last_size_;
 };
-
-// How a decoder is told of it.
-constexpr ScreenDecoder::Form form_of(WireForm form) noexcept {
-  return form == WireForm::png ? ScreenDecoder::Form::png : ScreenDecoder::Form::screencap;
-}
 
 }  // namespace mediacore::picture

@@ -1,10 +1,8 @@
 #include "core/picture/shot_framing.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
-#include "core/picture/gzip.hpp"
 #include "core/picture/screencap.hpp"
 
 namespace mediacore::picture {
@@ -12,20 +10,6 @@ namespace {
 
 constexpr std::size_t kChunk = std::size_t{256} << 10;  // that is made room for, while a shot's size is not known
 constexpr std::size_t kMostTold = 512;                  // of what is no picture
-
-bool begins_with(std::span<const std::uint8_t> data, std::span<const std::uint8_t> magic) noexcept {
-  return data.size() >= magic.size() && std::equal(magic.begin(), magic.end(), data.begin());
-}
-
-std::optional<WireForm> form_of(std::span<const std::uint8_t> data) noexcept {
-  constexpr std::array<std::uint8_t, 8> kPng{0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
-  constexpr std::array<std::uint8_t, 3> kGzip{0x1F, 0x8B, 8};
-  constexpr std::array<std::uint8_t, 3> kJpeg{0xFF, 0xD8, 0xFF};
-  if (begins_with(data, kPng)) return WireForm::png;
-  if (begins_with(data, kGzip)) return WireForm::gzip;
-  if (begins_with(data, kJpeg)) return WireForm::jpeg;
-  return std::nullopt;
-}
 
 // Where a shot's picture begins, if that shows.
 struct Found {
@@ -35,13 +19,13 @@ struct Found {
 
 // Words may stand before it. `is_whole`: the shot has ended; then raw pixels behind words may also begin inside a line.
 std::optional<Found> find(std::span<const std::uint8_t> shot, bool is_whole) noexcept {
-  if (const auto form = form_of(shot)) return Found{0, *form};
+  if (const WireForm form = form_of(shot); form != WireForm::raw) return Found{0, form};
   if (screencap_rows(shot)) return Found{0, WireForm::raw};
   const std::size_t end = std::min(shot.size(), ShotFraming::kMostWords);
   std::optional<Found> cut_short;
   for (std::size_t at = 1; at < end; ++at) {
     const auto rest = shot.subspan(at);
-    if (const auto form = form_of(rest)) return Found{at, *form};
+    if (const WireForm form = form_of(rest); form != WireForm::raw) return Found{at, form};
     const auto rows = screencap_rows(rest);
     if (!rows) continue;
     const bool fits = rest.size() == kShortScreencapHeader + *rows || rest.size() == kScreencapHeader + *rows;

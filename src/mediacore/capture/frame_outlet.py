@@ -61,7 +61,7 @@ class FrameOutlet:
     def drops(self) -> Mapping[DropCause, int]:
         """What was not pushed, by cause."""
         with self._lock:
-            return dict(self._dropped)
+            return dict(+self._dropped)
 
     def put(self, frame: Frame) -> bool:
         """Push a frame; False if it is like the one before, and only counted.

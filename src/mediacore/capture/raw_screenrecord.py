@@ -16,6 +16,7 @@ import dataclasses
 import functools
 import logging
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from mediacore.capture.captured_device import CapturedDevice
@@ -23,7 +24,7 @@ from mediacore.capture.frame_outlet import FrameOutlet
 from mediacore.capture.own_thread import in_own_thread
 from mediacore.capture.rate_gate import RateGate
 from mediacore.capture.retries import Retries
-from mediacore.capture.shots import SHOT_TIMEOUT_S, SLOTS, SlotSize, ended, open_shots
+from mediacore.capture.shots import SHOT_TIMEOUT_S, SLOTS, OversizeError, SlotSize, ended, open_shots
 from mediacore.capture.source import SourceStats
 from mediacore.errors import AdbError, CaptureError, DeviceDisconnectedError, DeviceError, MediacoreError
 from mediacore.media import Applied, DropCause
@@ -66,6 +67,10 @@ class _Run:
         """Ends with the run."""
         return self.tasks[0]
 
+    def overflown(self) -> Counter[DropCause]:
+        """Frames that a newer one replaced before the thread had taken them."""
+        return Counter({DropCause.OVERFLOW: self.reader.stats.dropped.get(DropCause.OVERFLOW, 0)})
+
     async def end(self) -> None:
         self.ending = True
         for task in self.tasks:
@@ -98,7 +103,7 @@ class RawScreenRecord:
         self._over = asyncio.Event()  # another run is wanted, or none
         self._retries = Retries()
         self._on_end: Callable[[MediacoreError | None], None] | None = None
-        self._slots = SlotSize((1, 1))
+        self._slots = SlotSize()
         self._run: _Run | None = None
         self._rotation = 0
         self._runs = 0
@@ -127,7 +132,7 @@ class RawScreenRecord:
             raise
         self._on_end = on_end
         self._rotation = self._device.rotation
-        self._slots = SlotSize(self._device.display.natural)
+        self._slots.fit(self._device.display.natural)
         self._working = asyncio.create_task(self._work(), name=f"screenrecord {self._serial}")
 
     def set_fps(self, fps: float) -> None:
@@ -171,10 +176,10 @@ class RawScreenRecord:
         return SourceStats(max(0, self._runs - 1), 0, self._drops())
 
     def _drops(self) -> Mapping[DropCause, int]:
-        drops = dict(self._outlet.drops())
-        if self._gate.skipped:
-            drops[DropCause.RATE] = self._gate.skipped
-        return drops
+        drops = Counter(self._outlet.drops()) + Counter({DropCause.RATE: self._gate.skipped})
+        if self._run is not None:
+            drops += self._run.overflown()
+        return dict(drops)
 
     # ------------------------------------------------------------------------------------ runs
 
@@ -205,23 +210,27 @@ class RawScreenRecord:
     async def _record(self) -> None:
         """One run, until another one is wanted; it is left running then. Raises when it ends by itself."""
         self._over.clear()
+        if not self._awake.is_set():
+            return
         run = await self._start_run()
         before, self._run = self._run, run
         over = asyncio.create_task(self._over.wait())
         began = asyncio.create_task(run.began.wait())
         try:
             await asyncio.wait((run.frames, began, over), return_when=asyncio.FIRST_COMPLETED)
-            if before is not None:
-                await before.end()
+            await self._end(before)
             await asyncio.wait((run.frames, over), return_when=asyncio.FIRST_COMPLETED)
         finally:
             over.cancel()
             began.cancel()
-            if before is not None:
-                await before.end()
+            await self._end(before)
         if run.frames.done():
             await self._end_run()
-            run.frames.result()
+            try:
+                run.frames.result()
+            except OversizeError:
+                if not await self._slots.grow(self._device):
+                    raise
 
     async def _start_run(self) -> _Run:
         display = self._device.display
@@ -247,8 +256,12 @@ class RawScreenRecord:
 
     async def _end_run(self) -> None:
         run, self._run = self._run, None
-        if run is not None:
+        await self._end(run)
+
+    async def _end(self, run: _Run | None) -> None:
+        if run is not None and not run.ending:
             await run.end()
+            self._outlet.drop(DropCause.OVERFLOW, run.overflown()[DropCause.OVERFLOW])
 
     async def _take_first_picture(self, run: _Run) -> None:
         """A shot of the screen, which is shown if no frame of the run has come before it."""
@@ -290,8 +303,8 @@ class RawScreenRecord:
                 raise ended(self._serial, item, "screenrecord")
             if isinstance(item, Damaged):
                 self._outlet.drop(item.cause)
-                if self._slots.grown_for(item):
-                    raise CaptureError(self._serial, f"the screen has grown: {item.detail}")
+                if item.cause == DropCause.OVERSIZE:
+                    raise OversizeError(self._serial, f"the screen is larger than it was: {item.detail}")
                 continue
             with self._lock:
                 if run.number < self._began:

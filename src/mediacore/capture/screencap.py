@@ -25,7 +25,7 @@ from mediacore.capture.own_thread import in_own_thread
 from mediacore.capture.retries import Retries
 from mediacore.capture.shot_choice import MEASURED_SHOTS, ShotChoice, ShotCost
 from mediacore.capture.shot_pace import ShotPace
-from mediacore.capture.shots import SHOT_TIMEOUT_S, SlotSize, ended, open_shots
+from mediacore.capture.shots import SHOT_TIMEOUT_S, OversizeError, SlotSize, ended, open_shots
 from mediacore.capture.source import SourceStats
 from mediacore.errors import (
     AdbError,
@@ -35,7 +35,7 @@ from mediacore.errors import (
     DeviceTimeoutError,
     MediacoreError,
 )
-from mediacore.media import Applied
+from mediacore.media import Applied, DropCause
 from mediacore.media_loop import monotonic_us
 from mediacore.picture_reader import Damaged, Ended, Shot
 
@@ -82,7 +82,7 @@ class Screencap:
         self._choice = ShotChoice()
         self._retries = Retries()
         self._on_end: Callable[[MediacoreError | None], None] | None = None
-        self._slots = SlotSize((1, 1))
+        self._slots = SlotSize()
         self._shot_size: tuple[int, int] | None = None
         self._changed = False  # whether the newest shot differed from the one before
         self._shown = 0  # shots that were pictures
@@ -113,7 +113,7 @@ class Screencap:
             await self.close()
             raise
         self._on_end = on_end
-        self._slots = SlotSize(self._device.display.natural)
+        self._slots.fit(self._device.display.natural)
         self._working = asyncio.create_task(self._work(), name=f"screencap {self._serial}")
 
     def set_fps(self, fps: float) -> None:
@@ -177,7 +177,8 @@ class Screencap:
                 await self._awake.wait()
                 await self._retries.pause()
                 await self._measure()
-                await self._capture()
+                if self._choice.best is not None:
+                    await self._capture()
             except (DeviceError, AdbError) as failure:
                 log.info("screencap on %s: %s", self._serial, failure)
                 error = failure
@@ -198,8 +199,12 @@ class Screencap:
         """Find out what each format costs, if that is not known. Raises ``CaptureError`` if none gives a picture."""
         formats = self._choice.to_measure(monotonic_us(), changing=self._changed)
         for shot_format in formats:
-            while not await self._measure_format(shot_format):
-                log.debug("the screen of %s is larger than it was", self._serial)
+            try:
+                await self._measure_format(shot_format)
+            except OversizeError:
+                if await self._slots.grow(self._device):
+                    return  # from the beginning, with more memory
+                self._choice.failed(shot_format)
         if formats:
             self._choice.settled(monotonic_us())
             with self._lock:
@@ -210,11 +215,10 @@ class Screencap:
         if formats:
             log.info("screencap on %s: %s", self._serial, self._choice)
 
-    async def _measure_format(self, shot_format: ShotFormat) -> bool:
-        """Tell the choice what a format costs; False if that takes frames with more memory."""
+    async def _measure_format(self, shot_format: ShotFormat) -> None:
         reader = await self._connect(shot_format)
         try:
-            return await in_own_thread(
+            await in_own_thread(
                 functools.partial(self._take_measured, reader, shot_format),
                 name=f"screencap {self._serial}",
                 wake=reader.close,
@@ -241,13 +245,16 @@ class Screencap:
                 name=f"screencap {self._serial}",
                 wake=reader.close,
             )
+        except OversizeError:
+            if not await self._slots.grow(self._device):
+                raise
         finally:
             self._reader = None
             reader.close()
 
     # ------------------------------------------------------------------------------------ in the thread
 
-    def _take_measured(self, reader: PictureReader, shot_format: ShotFormat) -> bool:
+    def _take_measured(self, reader: PictureReader, shot_format: ShotFormat) -> None:
         costs: list[ShotCost] = []
         patience_us = self._choice.patience_us
         for _ in range(MEASURED_SHOTS):
@@ -260,16 +267,13 @@ class Screencap:
                 self._shown += 1
             elif item is None and not costs:
                 self._choice.gave_up(shot_format, monotonic_us() - asked_us)
-                return True
+                return
             elif isinstance(item, Damaged):
-                if self._slots.grown_for(item):
-                    return False
                 self._count(item)
         if costs:
             self._choice.measured(shot_format, costs)
         else:
             self._choice.failed(shot_format)
-        return True
 
     def _take_shots(self, reader: PictureReader, loop: asyncio.AbstractEventLoop) -> None:
         asked: deque[int] = deque()
@@ -302,8 +306,6 @@ class Screencap:
             elif item is not None:
                 asked.popleft()
                 damaged += 1
-                if isinstance(item, Damaged) and self._slots.grown_for(item):
-                    return
                 self._check(item, damaged)
 
     def _next(
@@ -332,5 +334,8 @@ class Screencap:
             raise CaptureError(self._serial, f"screencap gives damaged pictures: {item.detail}")
 
     def _count(self, item: Damaged) -> None:
+        """Raises ``OversizeError``: a reader with more memory may take such pictures."""
         log.debug("a shot of %s is damaged: %s", self._serial, item.detail)
+        if item.cause == DropCause.OVERSIZE:
+            raise OversizeError(self._serial, f"the screen is larger than it was: {item.detail}")
         self._outlet.drop(item.cause)

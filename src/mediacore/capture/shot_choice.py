@@ -57,7 +57,7 @@ class ShotChoice:
     def best(self) -> ShotFormat | None:
         """The cheapest; None if none works or none was measured."""
         able = {name: cost for name, cost in self._costs.items() if name not in self._hopeless}
-        return min(able, key=able.__getitem__) if able else None
+        return min(able, key=lambda name: able[name], default=None)
 
     @property
     def patience_us(self) -> float | None:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mediacore.capture.captured_device import words_of
 from mediacore.errors import CaptureError, DeviceDisconnectedError
-from mediacore.media import DropCause
 from mediacore.picture_reader import PictureReader, Shots, slot_bytes
 
 if TYPE_CHECKING:
     from mediacore.adb.client import AdbClient
+    from mediacore.capture.captured_device import CapturedDevice
     from mediacore.errors import DeviceError
-    from mediacore.picture_reader import Damaged, Ended
+    from mediacore.picture_reader import Ended
 
 ShotFormat: TypeAlias = Literal["raw", "gzip", "png", "jpeg"]
 
@@ -29,25 +29,38 @@ COMMANDS: dict[ShotFormat, str] = {
 }
 """What runs on the device, in the order in which it is tried: raw pixels of a large screen take long on a slow link.
 ``-j`` is there from Android 16 on."""
-SLOTS = 12
+SLOTS = 10
 """Frames in memory at a time: being decoded, on their way, the newest one, and those that encoders and others hold."""
-MAX_SLOT_BYTES = slot_bytes(8192, 8192)
-"""The largest screen that is captured."""
 SHOT_TIMEOUT_S = 10.0
 """PNG on a slow device takes 3 s."""
+
+
+class OversizeError(CaptureError):
+    """A picture did not fit into the memory of a frame."""
 
 
 class SlotSize:
     """How much memory one frame of a device gets. Displays can be unfolded, and some are larger than they say."""
 
-    def __init__(self, display: tuple[int, int]) -> None:
-        self.bytes = slot_bytes(*display)
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._doubled = False
 
-    def grown_for(self, item: Damaged) -> bool:
-        """True if the picture was too large and the next reader, with more memory, may take it."""
-        if item.cause != DropCause.OVERSIZE or self.bytes >= MAX_SLOT_BYTES:
+    def fit(self, display: tuple[int, int]) -> bool:
+        """Have room for a display of this size; False if there is already."""
+        needed = slot_bytes(*display)
+        fits, self.bytes = needed <= self.bytes, max(needed, self.bytes)
+        return not fits
+
+    async def grow(self, device: CapturedDevice) -> bool:
+        """After an ``OversizeError``: True if it is worth another try. Raises a ``DeviceError`` or ``AdbError``."""
+        await device.read_display_again()
+        if self.fit(device.display.natural):
+            return True
+        if self._doubled:
             return False
-        self.bytes = min(self.bytes * 2, MAX_SLOT_BYTES)
+        self._doubled = True
+        self.bytes *= 2
         return True
 
 
@@ -62,7 +75,8 @@ async def open_shots(
 ) -> PictureReader:
     """Start the loop for one format; ``size`` as ``PictureReader``. Raises a ``DeviceError`` or ``AdbError``."""
     trailer = f"mediacore-{secrets.token_hex(12)}"
-    line = f"while read x; do {{ {COMMANDS[shot_format]}; }} 2>/dev/null; echo; echo {trailer}; done"
+    # The line end before the trailer is in the same word: one piece on its way instead of two.
+    line = f"while read x; do {{ {COMMANDS[shot_format]}; }} 2>/dev/null; echo '\n{trailer}'; done"
     sock = await adb.open_socket(serial, f"exec:{line}")
     return PictureReader(sock, Shots(trailer.encode()), slots=count, slot_bytes=slots.bytes, size=size)
 

@@ -67,11 +67,11 @@ class Cadence:
         if self._key_since_us is None:
             self._key_since_us = now_us
 
-    def next(self, now_us: int, *, waiting: bool, queue_us: int) -> Now | Later:
+    def next(self, now_us: int, *, waiting: bool, again: bool, queue_us: int) -> Now | Later:
         """What to do now.
 
-        ``waiting``: there is a frame that was not encoded yet. ``queue_us``: how long what was encoded waits in the
-        network.
+        ``waiting``: there is a frame that was not encoded yet. ``again``: there is one before it, which was encoded or
+        at which an encoder failed. ``queue_us``: how long what was encoded waits in the network.
         """
         key = self.key_wanted
         if queue_us > BUSY_US and (waiting or key):
@@ -84,10 +84,10 @@ class Cadence:
             if early_us > 0 and not key:
                 return Later(now_us + early_us, "rate")
             return Now("fresh", key)
+        if key and again:
+            return Now("key", key=True)
         if self._encoded_us is None:
             return Later(None)
-        if key:
-            return Now("key", key=True)
         at_us = self._encoded_us + (KEEP_ALIVE_US if self._refined else REFINE_AFTER_US)
         if now_us < at_us or queue_us > BUSY_US:
             return Later(max(at_us, now_us + BUSY_AGAIN_US))

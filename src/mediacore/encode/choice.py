@@ -101,7 +101,7 @@ def open_encoder(
     refusals: list[Refusal] = []
     for candidate in several:
         if candidate.name in without:
-            refusals.append(Refusal(candidate.name, "it failed before"))
+            refusals.append(Refusal(candidate.name, "it failed at work"))
             continue
         try:
             return _open(candidate, settings), tuple(refusals)
@@ -133,7 +133,10 @@ def _test(encoder: Encoder) -> None:
     if len(encoded) != 1 or not encoded[0].is_key:
         raise EncoderError(f"{encoder.name} gives {len(encoded)} packets for a key frame")
     for decoded in _decode(encoder.settings.codec, encoded[0]):
-        planes = [float(np.frombuffer(memoryview(plane), np.uint8).mean()) for plane in decoded.planes]
+        planes = [
+            float(np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:, : plane.width].mean())
+            for plane in decoded.planes
+        ]
         if decoded.width == width and decoded.height == height and _close(planes):
             return
         raise EncoderError(f"{encoder.name} gives a picture of {decoded.width}x{decoded.height} with {planes}")

@@ -1,9 +1,9 @@
-"""Sound to Opus packets (RFC 6716) by libopus: what comes in pieces of any length goes out in packets of one duration."""
+"""Sound to Opus packets (RFC 6716) by libopus: in come pieces of any length, out go packets of one duration."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import av
 import numpy as np
@@ -14,7 +14,7 @@ from mediacore.errors import EncoderError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Samples: TypeAlias = NDArray[np.int16] | NDArray[np.float32]
+    Samples: TypeAlias = NDArray[Any]
 
 RATE_HZ = 48_000
 FORMATS: dict[str, type[np.int16] | type[np.float32]] = {"s16": np.int16, "flt": np.float32}

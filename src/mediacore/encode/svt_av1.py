@@ -1,7 +1,7 @@
 """AV1 by SVT-AV1 in its low-delay, real-time mode; PyAV's wheel has no other encoder for it.
 
-It takes no new rate while it is open. Its rate control keeps to the rate only in a flat hierarchy, and hardly limits key
-frames. The preset and parameters here are what benchmarks/bench_encoders.py shows.
+It takes no new rate while it is open. Its rate control keeps to the rate only in a flat hierarchy, and hardly limits
+key frames. The preset and parameters here are what benchmarks/bench_encoders.py shows.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Neither takes a new rate while it is open, as FFmpeg has it. VP8 has no place for colour: it is always BT.601, limited.
 VP8 has one thread: more of them wait for each other by spinning, and on busy cores a frame takes 300 ms then instead of
-5. FFmpeg has no option for its token partitions, which only matter with threads. Its screen content mode 2 drops frames.
+5. FFmpeg has no option for its token partitions, which only matter with threads. Screen content mode 2 drops frames.
 The speeds and options here are what benchmarks/bench_encoders.py shows.
 """
 

@@ -125,6 +125,7 @@ class EncoderWorker:
         self._opened: tuple[tuple[int, int], str] | None = None
         self._counts = _Counts()
         self._failures: Counter[str] = Counter()
+        self._trouble = ""
         self._failure: str | None = None
         self._stuck: list[threading.Thread] = []
         self._closed = threading.Event()
@@ -218,7 +219,9 @@ class EncoderWorker:
             while self._turn is turn and not self._closed.is_set():
                 now_us = _now_us()
                 self._intake.collect(self._hold)
-                what = self._cadence.next(now_us, waiting=self._intake.waiting, queue_us=self._queue_us())
+                what = self._cadence.next(
+                    now_us, waiting=self._intake.waiting, again=self._last is not None, queue_us=self._queue_us()
+                )
                 if isinstance(what, Now):
                     return self._take(turn, what)
                 self._hold = what.hold
@@ -277,6 +280,7 @@ class EncoderWorker:
                 return
             turn.call_since_us, now_us = None, _now_us()
             self._failures.clear()
+            self._trouble = ""
             if opened is None:
                 self._counts.times_us.append(now_us - encoding_us)
             else:
@@ -304,8 +308,9 @@ class EncoderWorker:
                 return
             self._give_up(turn)
             if final:
-                self._fail(error)
+                self._fail(EncoderError(f"{error}; before that, {self._trouble}") if self._trouble else error)
                 return
+            self._trouble = str(error)
         _log.warning("%s; another one is opened", error)
         # Nothing is gained by another attempt in the same instant.
         self._closed.wait(AGAIN_AFTER_S)
@@ -350,6 +355,7 @@ class EncoderWorker:
         if len(self._stuck) > MOST_STUCK:
             self._fail(EncoderError(f"{stuck}, and {MOST_STUCK} calls before it have not come back either"))
             return
+        self._trouble = stuck
         _log.warning("%s; another one is opened", stuck)
         self._begin_turn()
 

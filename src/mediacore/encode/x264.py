@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from mediacore.encode.encoder import EncoderSettings
 
 PRESET = "veryfast"
-BUFFER_S = 0.25
-"""What may be sent at a time, in seconds of the rate: the largest key frame."""
+BUFFER_S, MORE_BUFFER_S = 0.25, 0.1
+"""What may be sent at a time, in seconds of the ceiling: of its first ``SMALL_BPS``, and of what is above. It stays
+when the rate falls, and key frames with it, so that there should be no more of it than a sharp page needs."""
+SMALL_BPS = 2_000_000
 MOST_THREADS = 4
 """Each is a slice, which costs bits."""
 PROFILES = {"42": "baseline", "4d": "main", "64": "high"}
@@ -27,6 +29,12 @@ PROFILES = {"42": "baseline", "4d": "main", "64": "high"}
 def profile_of(profile_level_id: str | None) -> str:
     """The profile to encode for viewers that take ``profile_level_id``; every one of them takes baseline."""
     return PROFILES.get((profile_level_id or "42")[:2].lower(), "baseline")
+
+
+def buffer_bits(ceiling_bps: int) -> int:
+    """What may be sent at a time."""
+    small_bps = min(ceiling_bps, SMALL_BPS)
+    return round(small_bps * BUFFER_S + (ceiling_bps - small_bps) * MORE_BUFFER_S)
 
 
 def x264(settings: EncoderSettings) -> Tuning:
@@ -40,7 +48,7 @@ def x264(settings: EncoderSettings) -> Tuning:
             # Flat areas of screens get more bits; mode 3, dark ones too.
             "aq-mode": "3",
             "maxrate": str(settings.ceiling_bps),
-            "bufsize": str(round(settings.ceiling_bps * BUFFER_S)),
+            "bufsize": str(buffer_bits(settings.ceiling_bps)),
             "x264-params": "scenecut=0:keyint=infinite",
         },
         threads=min(MOST_THREADS, os.cpu_count() or 1),
