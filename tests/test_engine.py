@@ -103,14 +103,32 @@ async def test_faults_have_names() -> None:
             await engine.connect(good.address, "v=0")
 
 
-async def test_an_offer_without_h264_is_refused_with_both_lists(recordings: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("given", [("h264", "vp8", "vp9", "av1"), ()])
+async def test_an_offer_without_a_common_codec_is_refused_with_both_lists(
+    recordings: Callable[..., Path], given: tuple[str, ...]
+) -> None:
     offer = Path(__file__).parent.joinpath("rtc/data/chromium-156-video-data.sdp").read_text()
-    offer = offer.replace("H264/90000", "H263/90000")
-    async with Engine(EngineSettings(recordings=(str(recordings()),), use_adb=False)) as engine:
+    for codec in ("H264", "VP8", "VP9", "AV1") if given else ("H264",):
+        offer = offer.replace(f"{codec}/90000", "H263/90000")
+    stream = StreamSettings(transcode_codecs=given)
+    settings = EngineSettings(recordings=(str(recordings()),), use_adb=False, stream=stream)
+    async with Engine(settings) as engine:
         with pytest.raises(NoCommonCodecError) as caught:
             await engine.connect("file:moving", offer)
-        assert any("VP8" in codec for codec in caught.value.offered)
+        assert any("H263" in codec for codec in caught.value.offered)
         assert any("H264" in codec for codec in caught.value.available)
+        assert any("VP8" in codec for codec in caught.value.available) is bool(given)
+
+
+async def test_a_viewer_that_does_not_take_h264_is_served_all_the_same(recordings: Callable[..., Path]) -> None:
+    offer = Path(__file__).parent.joinpath("rtc/data/chromium-156-video-data.sdp").read_text()
+    settings = EngineSettings(recordings=(str(recordings()),), use_adb=False)
+    async with Engine(settings) as engine:
+        session = await engine.connect("file:moving", offer.replace("H264/90000", "H263/90000"))
+        (stream,) = engine.stats().streams
+        assert [rendition.codec for rendition in stream.renditions] == ["vp9"]
+        await session.close()
+        assert engine.stats().streams[0].renditions == ()
 
 
 async def test_the_limit_of_viewers_and_a_closed_engine_refuse(recordings: Callable[..., Path]) -> None:

@@ -255,7 +255,7 @@ async def test_a_source_that_gives_nothing_is_passed_over(loop: MediaLoop) -> No
     stream = stream_of(first, encoders, [lambda: sources[0], lambda: sources[1]])
     await stream.open(loop)
     packets = stream.packets()
-    async with stream.take("h264") as video:
+    async with stream.take("h264") as video, stream.take("vp8"):
         assert first._on_end is not None
         first._on_end(CaptureError("x", "unable to configure video/avc codec"))
         await asyncio.wait_for(sources[1].opened.wait(), 5)
@@ -406,9 +406,13 @@ async def test_pictures_that_are_pushed_are_encoded(loop: MediaLoop, codec: str)
     encoders = Encoders()
     stream = stream_of(published(codec, audio=True), encoders)
     await stream.open(loop)
-    packets, sound = stream.packets(), stream.audio_packets()
+    packets, sound, early = stream.packets(), stream.audio_packets(), stream.frames()
+    await asyncio.sleep(0)
     await stream.push(picture(5))
     assert bytes((await asyncio.wait_for(anext(packets), 5)).data) == b"\0\5"
+    assert int((await asyncio.wait_for(anext(early), 5)).y[0, 0]) == 5
+    await until(lambda: stream.stats().viewers == 1)
+    early.close()
     assert encoders.started[0].codec == codec
     await stream.push(Packet("audio", "opus", b"\xfc\xff\xfe", 20_000, True, 1, 1))
     assert bytes((await asyncio.wait_for(anext(sound), 5)).data) == b"\xfc\xff\xfe"

@@ -61,6 +61,7 @@ class Feed:
         self._others: list[Origin] = []  # that go on beside it
         self._switching: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
+        self._wiring = False
         self._given_up: Origin | None = None  # it may still tell of its end while it is closed
         self._closed = False
         self.passed_over: tuple[str, ...] = ()
@@ -74,8 +75,8 @@ class Feed:
         return self._origin
 
     def demand(self, fps: float) -> None:
-        """So many frames per second are wanted of it."""
-        if self._origin is not None:
+        """So many frames per second are wanted of it; an origin that is just being wired finds out by itself."""
+        if self._origin is not None and not self._wiring:
             self._origin.demand(fps)
 
     async def open(self) -> None:
@@ -88,6 +89,7 @@ class Feed:
             if self._closed:
                 raise UnsupportedError(f"the stream of {self._serial} has ended")
             if self._origin is not None:
+                self._origin.demand(0)  # its packets are made of frames from now on: it gives none
                 self._others.append(self._origin)
             await self._begin(source)
 
@@ -104,7 +106,11 @@ class Feed:
 
     async def _begin(self, source: Source | FrameSource) -> None:
         while True:
-            self._origin = origin = self._origin_of(source)
+            self._wiring = True
+            try:
+                self._origin = origin = self._origin_of(source)
+            finally:
+                self._wiring = False
             try:
                 await origin.open(lambda error, origin=origin: self._ended(origin, error))  # type: ignore[misc]
                 return

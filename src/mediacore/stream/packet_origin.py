@@ -66,6 +66,7 @@ class PacketOrigin:
         self._on_described = on_described
         self._decoding: asyncio.Task[None] | None = None
         self._wanted = False
+        self._closed = False
         self._stuck = 0
         self._decoder: VideoDecoder | None = None
         self._undecoded: Counter[DropCause] = Counter()  # of the decoders before
@@ -94,10 +95,12 @@ class PacketOrigin:
         """Start. Raises a ``DeviceError``, ``AdbError`` or ``RecordingError``."""
         audio = self._audio.id if self._audio is not None else 0
         await self._source.open(self._loop, self._video.id, audio, on_end)
+        self.demand(self._fan.fps)
 
     async def close(self) -> None:
         """Stop it."""
         self._wanted = False
+        self._closed = True
         try:
             await self._source.close()
         finally:
@@ -107,7 +110,7 @@ class PacketOrigin:
 
     def demand(self, fps: float) -> None:
         """So many frames per second are wanted now; all are decoded, or none."""
-        self._wanted = fps > 0
+        self._wanted = fps > 0 and not self._closed
         if self._wanted and self._decoding is None:
             self._decoding = asyncio.create_task(self._decode(), name="decoder's feed")
             self._decoding.add_done_callback(self._decoded)
