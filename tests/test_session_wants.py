@@ -149,6 +149,33 @@ async def test_a_wish_that_is_refused_is_told_and_changes_nothing(recordings: Ca
             await the_session(engine).want(Wanted(fps=5))
 
 
+async def test_a_viewer_goes_on_as_it_was_when_its_encoder_fails(recordings: Callable[..., Path]) -> None:
+    async with served(recordings(), encoder="nonesuch") as (engine, url), BuiltInViewer(url) as viewer:
+        await viewer.wait_frames(2)
+        await viewer.wait_channel()
+        viewer.send(json.dumps({"v": 1, "type": "want", "size": [80, 80], "fps": None}))
+        await until(viewer, lambda: any(event["type"] == "unsupported" for event in viewer.events))
+        (refusal,) = (event for event in viewer.events if event["type"] == "unsupported")
+        assert refusal["what"] == "want"
+        assert "nonesuch" in refusal["reason"]
+        assert renditions(viewer)[-1] == ("h264", None, None)
+        frames = viewer.frames
+        await viewer.wait_frames(frames + 3)
+        assert viewer.size == (160, 128)
+        assert engine.stats().sessions[0].wanted == Wanted()
+
+
+async def test_a_viewer_whose_codec_cannot_be_encoded_is_told_why_it_ends(recordings: Callable[..., Path]) -> None:
+    async with served(recordings(), encoder="nonesuch") as (engine, url), BuiltInViewer(f"{url}?codec=vp8") as viewer:
+        await until(viewer, lambda: any(event["type"] == "closing" for event in viewer.events))
+        (closing,) = (event for event in viewer.events if event["type"] == "closing")
+        assert closing["reason"] == "stream-ended"
+        assert "nonesuch" in closing["detail"]
+        async with asyncio.timeout(5):
+            while engine.stats().sessions:
+                await asyncio.sleep(0.01)  # it ends by itself
+
+
 def refused(url: str, offer: str) -> tuple[int, dict[str, Any]]:
     """Status and problem of an offer."""
     request = urllib.request.Request(url, offer.encode(), {"Content-Type": "application/sdp"})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mediacore.delivery import Delivery
 from mediacore.dialogue import Dialogue
 from mediacore.errors import ConnectFailedError, ConnectTimeoutError, MediacoreError
-from mediacore.media import CloseReason, Grants, QueueStats, SessionStats
+from mediacore.media import CloseReason, Grants, QueueStats, SessionStats, Wanted
 from mediacore.media_loop import monotonic_us
 from mediacore.rtc.description import Offered, VideoFormat
 from mediacore.rtc.viewer import Viewer
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from mediacore.control.messages import Message
-    from mediacore.media import StreamDescription, Wanted
+    from mediacore.media import StreamDescription
     from mediacore.media_loop import MediaLoop
     from mediacore.rtc.identity import Identity
     from mediacore.settings import RtcSettings
@@ -37,6 +37,8 @@ CLOCK_INTERVAL_S = 2.0
 WANT_INTERVAL_S = 0.5
 """A viewer that asks for one rendition after the other over its channel gets the newest of them, so often at most: each
 may start an encoder."""
+LAST_WORDS_S = 1.0
+"""What a viewer's channel gets to open when there is nothing to show from the start, so that it is told why."""
 RTP_HZ = 90_000
 
 
@@ -265,16 +267,34 @@ class Session:
             self._spawn(self._follow_description(stream))
             self._spawn(self._follow_asks())
         viewer_end = asyncio.create_task(self._viewer.wait_closed())
-        stream_end = asyncio.create_task(delivery.wait_ended())
+        stream_end = asyncio.create_task(self._follow_end(stream, delivery))
         try:
             await asyncio.wait({viewer_end, stream_end}, return_when=asyncio.FIRST_COMPLETED)
             if viewer_end.done():
                 return viewer_end.result()
             self._stream_error = stream_end.result()
+            if self._stream_error is not None:
+                await self._viewer.wait_channel(LAST_WORDS_S)
             return CloseReason.STREAM_ENDED
         finally:
             viewer_end.cancel()
             stream_end.cancel()
+
+    async def _follow_end(self, stream: Stream, delivery: Delivery) -> MediacoreError | None:
+        """Waits until there is nothing more to send.
+
+        Where an encoding fails, a viewer that takes the stream as it comes goes on with that.
+        """
+        while True:
+            error = await delivery.wait_ended()
+            if error is None or stream.ended or delivery.wanted.as_it_comes or self._viewer.codec != stream.codec:
+                return error
+            log.info("session %s on %s goes on with the stream as it comes: %s", self.id, self.serial, error)
+            try:
+                await self.want(Wanted())
+            except MediacoreError:
+                return error
+            self._dialogue.tell("unsupported", what="want", reason=str(error))
 
     async def _tear_down(self, caller: asyncio.Task[object] | None) -> None:
         detail = {} if self._stream_error is None else {"detail": str(self._stream_error)}

@@ -96,15 +96,32 @@ async def open_page(page: Page, url: str, frames: int = 20) -> None:
     )
 
 
+async def look_at_colours(page: Page, url: str, codec: str) -> list[tuple[float, tuple[int, int, int], list[float]]]:
+    """How far off the colours are on the page when it gets this codec, the worst first."""
+    await open_page(page, url % f"?codec={codec}")
+    await page.wait_for_function(f"document.getElementById('codec').textContent === '{NAMES[codec]}'")
+    return errors(await page.evaluate(READ, PLACES))
+
+
 @pytest.mark.parametrize("colours", ["bt601", "bt709"])
 async def test_colours_on_the_page_are_the_devices(colours: str) -> None:
     """Whatever matrix the device uses, and whatever codec the viewer gets."""
     async with served(scene="patches", colours=colours) as (url, _), chromium(*AS_WITH_A_GPU) as page:
-        for codec, name in NAMES.items():
-            await open_page(page, url % f"?codec={codec}")
-            await page.wait_for_function(f"document.getElementById('codec').textContent === '{name}'")
-            found = errors(await page.evaluate(READ, PLACES))
-            print(f"{colours} by {name}: at most {found[0][0]:.1f} off")
+        for codec in NAMES:
+            found = await look_at_colours(page, url, codec)
+            print(f"{colours} by {codec}: at most {found[0][0]:.1f} off")
+            assert found[0][0] <= NEAR, (codec, found[:3])
+
+
+@pytest.mark.parametrize("source", ["screencap", "screenrecord-frames"])
+async def test_colours_of_raw_sources_are_the_devices(source: Any) -> None:
+    settings = StreamSettings(source=source)
+    async with served(settings, scene="patches") as (url, engine), chromium(*AS_WITH_A_GPU) as page:
+        for codec in NAMES:
+            found = await look_at_colours(page, url, codec)
+            (stream,) = engine.stats().streams
+            print(f"{source} ({stream.capture}) by {codec}: at most {found[0][0]:.1f} off")
+            assert stream.source == source
             assert found[0][0] <= NEAR, (codec, found[:3])
 
 

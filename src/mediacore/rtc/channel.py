@@ -8,6 +8,7 @@ window or sends ten malformed packets loses the association.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import struct
 from dataclasses import dataclass
@@ -80,6 +81,8 @@ class ControlChannel:
         self._sctp = RTCSctpTransport(dtls, SCTP_PORT)
         self._on_message = on_message
         self._channel: RTCDataChannel | None = None
+        self.opened = asyncio.Event()
+        """Set once the viewer has opened its channel for the first time."""
         self._max_send_bytes = MAX_MESSAGE_BYTES
         self._received = self._sent = self._oversize = self._malformed = self._send_drops = self._refused = 0
         self._sctp._rto = HANDSHAKE_RTO_S
@@ -138,6 +141,7 @@ class ControlChannel:
             channel.close()
             return
         self._channel = channel
+        self.opened.set()
         channel.on("message", self._message)
         channel.on("error", self._failed)
 

@@ -8,6 +8,7 @@ stop, which would leave tasks behind; what has not stopped in time can send noth
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from typing import TYPE_CHECKING, Final
@@ -181,6 +182,15 @@ class Viewer:
     def send_message(self, message: str | bytes) -> bool:
         """Send text or binary over the data channel; False if it was dropped (and counted) instead."""
         return self._channel is not None and self._channel.send(message)
+
+    async def wait_channel(self, timeout_s: float) -> bool:
+        """Waits until the data channel can be used; False if there is none, or not within ``timeout_s``."""
+        if self._channel is None:
+            return False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._channel.opened.wait()
+        return self.channel_open
 
     def close_channel(self) -> None:
         """Close the data channel, after what is queued was sent; the video goes on."""
