@@ -125,6 +125,45 @@ async def test_colours_of_raw_sources_are_the_devices(source: Any) -> None:
             assert found[0][0] <= NEAR, (codec, found[:3])
 
 
+COUNTED_S = 3.0
+
+
+async def frames_per_second(page: Page) -> float:
+    """How many pictures the page presents in some seconds."""
+    count = await page.evaluate(
+        """(seconds) => new Promise((done) => {
+            const video = document.querySelector("video");
+            let count = 0;
+            const presented = () => { count += 1; video.requestVideoFrameCallback(presented); };
+            video.requestVideoFrameCallback(presented);
+            setTimeout(() => done(count), seconds * 1000);
+        })""",
+        COUNTED_S,
+    )
+    return float(count) / COUNTED_S
+
+
+@pytest.mark.parametrize("codec", NAMES)
+async def test_a_smaller_picture_and_fewer_of_them(codec: str) -> None:
+    """Chosen on the page while it plays, and taken back."""
+    async with served() as (url, _), chromium(*QUIET) as page:
+        await open_page(page, url % f"?codec={codec}")
+        await page.select_option("#size", "360")
+        await page.wait_for_function("document.querySelector('video').videoHeight === 360")
+        assert await page.evaluate("document.querySelector('video').videoWidth") == 202
+        await page.select_option("#rate", "5")
+        await page.wait_for_function("Number(document.getElementById('fps').textContent) <= 6")
+        slow = await frames_per_second(page)
+        await page.select_option("#rate", "")
+        await page.select_option("#size", "")
+        await page.wait_for_function("document.querySelector('video').videoHeight === 640")
+        fast = await frames_per_second(page)
+        print(f"{codec}: {slow:.1f} and {fast:.1f} fps")
+        assert 2 <= slow <= 6
+        assert fast >= 12
+        assert await page.evaluate("document.body.dataset.state") == "live"
+
+
 @pytest.mark.parametrize("codec", ["vp8", "vp9", "av1"])
 async def test_firefox_plays_a_device_that_gives_h264(codec: str, tmp_path: Path) -> None:
     """Firefox on Linux without its plugin offers no H.264."""

@@ -9,13 +9,21 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from aiortc import RTCBundlePolicy, RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCDtlsFingerprint,
+    RTCIceCandidate,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from left_behind import held, settled
 
 from mediacore.media_loop import MediaLoop
 from mediacore.rtc import contract
-from mediacore.rtc.description import Offered, VideoFormat
+from mediacore.rtc.description import LocalEnd, Offered, VideoFormat
 from mediacore.rtc.port import host_addresses
 from mediacore.rtc.viewer import Viewer
 from mediacore.settings import RtcSettings
@@ -286,3 +294,19 @@ def encoded() -> Callable[..., list[tuple[bytes, bool]]]:
 def recorded_offer(request: pytest.FixtureRequest) -> str:
     """Each recorded offer in turn."""
     return (DATA / f"{request.param}.sdp").read_text()
+
+
+@pytest.fixture
+def local() -> LocalEnd:
+    """Our end, as an answer tells it."""
+    return LocalEnd(
+        session_id=4711,
+        ice_ufrag="abcd",
+        ice_password="a" * 22,
+        fingerprint=RTCDtlsFingerprint("sha-256", "AB:" * 31 + "CD"),
+        candidates=[RTCIceCandidate(1, "f1", "192.0.2.2", 40001, 2130706431, "udp", "host")],
+        cname="someone",
+        ssrc=1111,
+        rtx_ssrc=2222,
+        audio_ssrc=3333,
+    )

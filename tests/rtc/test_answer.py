@@ -233,72 +233,6 @@ def test_a_viewer_without_the_codec_learns_what_there_is(video: str, change: tup
     assert "H264 42e01f packetization-mode=1" in caught.value.offered
 
 
-def formats(*names: str) -> Offered:
-    return Offered(tuple(VideoFormat(name, "42c01f" if name == "H264" else None) for name in names))
-
-
-@pytest.mark.parametrize(
-    ("available", "offer", "chosen"),
-    [
-        ("H264 VP9 VP8 AV1", CHROMIUM, "H264"),
-        ("VP8 H264", CHROMIUM, "VP8"),
-        ("H264 VP9 VP8 AV1", FIREFOX_LINUX, "VP9"),
-        ("H264 AV1 VP9", FIREFOX_LINUX, "AV1"),
-        ("H264 VP9 VP8", GSTREAMER, "H264"),
-        ("VP9 VP8 H264", GSTREAMER, "H264"),
-    ],
-)
-def test_the_first_format_that_the_viewer_takes_is_sent(available: str, offer: str, chosen: str) -> None:
-    made = plan_answer(parse(offer), formats(*available.split()))
-    assert made.video.codec.name == chosen
-    assert f" {chosen}/90000" in write_answer(made, LOCAL)
-
-
-def test_a_viewer_without_any_of_the_formats_learns_all_of_them() -> None:
-    with pytest.raises(NoCommonCodecError) as caught:
-        plan_answer(parse(GSTREAMER.replace("H264", "H265")), formats("H264", "VP9", "VP8", "AV1"))
-    assert caught.value.offered == ("H265",)
-    assert caught.value.available == (
-        "H264 42c01f packetization-mode=1",
-        "H264 4d001f packetization-mode=1",
-        "H264 42e01f packetization-mode=1",
-        "VP9 profile-id=0",
-        "VP8",
-        "AV1",
-    )
-
-
-def test_h264_of_another_mode_is_no_h264() -> None:
-    text = CHROMIUM.replace("packetization-mode=1", "packetization-mode=0")
-    assert plan_answer(parse(text), formats("H264", "VP8")).video.codec.name == "VP8"
-
-
-@pytest.mark.parametrize(
-    ("told", "answered"),
-    [
-        ("level-idx=5;profile=0;tier=0", "level-idx=5;profile=0;tier=0"),
-        ("level-idx=8", "level-idx=8;profile=0"),
-        ("profile=0;tier=1", "profile=0;tier=1"),
-        ("level-idx=-1;tier=none", "profile=0"),
-    ],
-)
-def test_level_and_tier_of_av1_are_told_back(told: str, answered: str) -> None:
-    text = CHROMIUM.replace("a=fmtp:45 level-idx=5;profile=0;tier=0", f"a=fmtp:45 {told}")
-    assert f"a=fmtp:45 {answered}" in answer(text, None, "AV1")
-
-
-def test_firefox_on_linux_without_its_plugin() -> None:
-    made = plan(FIREFOX_LINUX, None, "VP8", audio=True)
-    assert (made.video.codec.payload_type, made.video.rtx_payload_type) == (120, 124)
-    assert made.audio is not None
-    assert made.data is not None
-    assert sorted(made.video.extensions.values()) == [3, 4, 6, 7]
-    assert "a=rtpmap:120 VP8/90000" in write_answer(made, LOCAL)
-    with pytest.raises(NoCommonCodecError) as caught:
-        plan(FIREFOX_LINUX)
-    assert caught.value.offered == ("VP8", "VP9 profile-id=0", "AV1")
-
-
 def test_a_viewer_without_transport_feedback_sends_its_estimate() -> None:
     for gone in ("transport-cc\n", f"{TRANSPORT_CC}\n"):
         made = plan(CHROMIUM.replace(gone, "x\n"))
@@ -394,7 +328,7 @@ def test_extension_ids_that_need_the_long_form_are_not_used() -> None:
 
 def test_each_recorded_offer_gives_an_answer_that_can_be_read_again(recorded_offer: str) -> None:
     for text in (recorded_offer, recorded_offer.replace("\n", "\r\n")):
-        made = plan_answer(parse(text), formats("H264", "VP8"))
+        made = plan_answer(parse(text), Offered((VideoFormat("H264"), VideoFormat("VP8"))))
         again = SessionDescription.parse(write_answer(made, LOCAL))
         assert [m.rtp.muxId for m in again.media] == [s.mid for s in made.offer.sections]
         assert all(m.dtls is not None and m.dtls.role == "server" for m in again.media)

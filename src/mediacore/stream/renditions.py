@@ -197,6 +197,11 @@ class Renditions:
         figures = [rendition.figures() for rendition in renditions]
         return int(sum(each.get("viewers", 0) + each.get("taps", 0) for each in figures))
 
+    def fps(self) -> float:
+        """Frames per second over the last two seconds: of the video, or of what is made of its pictures."""
+        counted = [self.video, *(encoded.rendition for encoded in self._shared if self.primary is not None)]
+        return max(rendition.figures()["fps"] for rendition in counted)
+
     def end(self) -> None:
         """The source gives nothing more: it is not asked any more."""
         for rendition in (self.video, self.audio):
