@@ -52,7 +52,7 @@ async def test_a_spoilt_first_shot_is_taken_in_the_other_format() -> None:
     assert raw_screenrecord.FIRST_FORMATS == ("raw", "png")
     async with captured("screenrecord-frames", fps=0, scene="static") as (device, source, sink):
         # The first screencap of a simulated device draws, and so gives recordings a frame: this is the first.
-        await source._device.shell.run("screencap /sdcard/a.png")
+        await source._capture.device.shell.run("screencap /sdcard/a.png")
         await device.spoil("half")
         source.set_fps(30)
         assert (await sink.take()).size == SIZE
