@@ -148,12 +148,12 @@ async def test_different_ones_are_bounded(made: Made) -> None:
 async def test_who_changes_their_mind_again_and_again_is_bounded(made: Made) -> None:
     """Each wish for another rate left an encoder behind that took its time to end."""
     started = made.encoders.started
+    for n in range(1, MAX_RENDITIONS + 1):
+        encoded = made.renditions.hold("vp8", Wanted(fps=n))
+        started[-1].may_close.clear()
+        made.renditions.release(encoded)
     with pytest.raises(LimitError, match=f"{MAX_RENDITIONS} are being ended"):
-        for n in range(1, 100):
-            encoded = made.renditions.hold("vp8", Wanted(fps=n))
-            started[-1].may_close.clear()
-            made.renditions.release(encoded)
-    assert len(started) == MAX_RENDITIONS
+        made.renditions.hold("vp8", Wanted(fps=60))
     for encoding in started:
         encoding.may_close.set()
     await until(lambda: not made.renditions._closing)
@@ -200,6 +200,7 @@ async def test_an_encoder_that_does_not_start_leaves_nothing(made: Made, loop: M
     for _ in range(MAX_RENDITIONS + 1):
         with pytest.raises(RuntimeError, match="can't start"):
             made.renditions.hold("vp8", Wanted())
+        await until(lambda: not made.renditions._closing)
     assert made.fan.fps == 0
     assert list(made.renditions) == []
 
