@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from screen_frames import PATCHES, SIZE, decode, frame, patches, screen
@@ -10,6 +11,7 @@ from screen_frames import PATCHES, SIZE, decode, frame, patches, screen
 from mediacore.encode.av_encoder import AvEncoder
 from mediacore.encode.choice import CANDIDATES
 from mediacore.encode.encoder import EncoderSettings
+from mediacore.encode.x264 import x264
 from mediacore.errors import EncoderError
 
 CODECS = ("h264", "vp8", "vp9", "av1")
@@ -142,3 +144,13 @@ def test_time_base_of_a_rate_that_is_no_integer() -> None:
     wanted = EncoderSettings("h264", SIZE, 29.97, 1_000_000, 1_000_000)
     encoder = opened(wanted)
     assert len(encoder.encode(screen(0))) == 1
+
+
+def test_hardware_takes_its_own_order_of_chroma() -> None:
+    """NV12 comes of the same frames, without a change of colours; x264 stands for what is not here."""
+    wanted = settings("h264")
+    encoder = AvEncoder("libx264", wanted, replace(x264(wanted), pixel_format="nv12"))
+    encoded = [packet for _ in range(4) for packet in encoder.encode(screen(0))]
+    picture = decode("h264", encoded)[-1]
+    for is_now, was in zip(patches(picture), PATCHES, strict=True):
+        assert max(abs(a - b) for a, b in zip(is_now, was, strict=True)) <= 3

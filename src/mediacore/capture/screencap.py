@@ -1,7 +1,7 @@
 """The source ``screencap``: single shots of the screen, again and again, for devices whose encoder is no use.
 
 All shots come through one connection to a loop on the device. Their format is the one that is there first
-(``ShotChoice``), measured at the start and again when costs change; the shots that are taken for it are shown as well.
+(``ShotChoice``), measured at the start and again when costs change; what is shot for that is shown too, if it is time.
 How often is ``ShotPace``'s business: as often as wanted while the screen changes, twice a second while it does not, at
 once after input. A shot that is damaged is counted and the next one taken; a connection that ends is opened again.
 
@@ -208,8 +208,7 @@ class Screencap:
         if formats:
             self._choice.settled(monotonic_us())
             with self._lock:
-                self._pace.start_over()
-                self._pace.look(monotonic_us())
+                self._pace.start_over(monotonic_us())
         if self._choice.best is None:
             raise CaptureError(self._serial, f"screencap gives no pictures: {await self._words()}")
         if formats:
@@ -263,8 +262,7 @@ class Screencap:
             item = reader.next(SHOT_TIMEOUT_S if patience_us is None else patience_us / 1e6)
             if isinstance(item, Shot):
                 costs.append(ShotCost(item.complete_us - asked_us, item.decoded_us - item.complete_us))
-                self._outlet.put(item.frame)
-                self._shown += 1
+                self._put_measured(item.frame, asked_us)
             elif item is None and not costs:
                 self._choice.gave_up(shot_format, monotonic_us() - asked_us)
                 return
@@ -274,6 +272,19 @@ class Screencap:
             self._choice.measured(shot_format, costs)
         else:
             self._choice.failed(shot_format)
+
+    def _put_measured(self, frame: Frame, asked_us: int) -> None:
+        """Push a shot that was taken to measure it, if one is due."""
+        self._shown += 1
+        with self._lock:
+            is_due = self._pace.due_us(0) <= asked_us
+            if is_due:
+                self._pace.asked(asked_us)
+        if is_due:
+            # The one before may not have been pushed.
+            self._outlet.put(dataclasses.replace(frame, dirty_rows=None))
+        else:
+            self._outlet.drop(DropCause.RATE)
 
     def _take_shots(self, reader: PictureReader, loop: asyncio.AbstractEventLoop) -> None:
         asked: deque[int] = deque()
@@ -305,7 +316,8 @@ class Screencap:
                     loop.call_soon_threadsafe(self._device.look_at_display)
             elif item is not None:
                 asked.popleft()
-                damaged += 1
+                # Where there is no memory, others keep frames: no fault of the device's.
+                damaged += not (isinstance(item, Damaged) and item.cause == DropCause.POOL_EXHAUSTED)
                 self._check(item, damaged)
 
     def _next(
@@ -336,6 +348,6 @@ class Screencap:
     def _count(self, item: Damaged) -> None:
         """Raises ``OversizeError``: a reader with more memory may take such pictures."""
         log.debug("a shot of %s is damaged: %s", self._serial, item.detail)
+        self._outlet.drop(item.cause)
         if item.cause == DropCause.OVERSIZE:
             raise OversizeError(self._serial, f"the screen is larger than it was: {item.detail}")
-        self._outlet.drop(item.cause)
