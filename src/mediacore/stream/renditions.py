@@ -167,9 +167,10 @@ class Renditions:
             if encoded.wanted == wanted and encoded.failure is None:
                 encoded.hold()
                 return encoded
-        if len(self._shared) >= MAX_RENDITIONS:
+        if len(self._shared) >= MAX_RENDITIONS or len(self._closing) >= MAX_RENDITIONS:
             raise LimitError(
-                f"{len(self._shared)} different encodings of one stream are made already, which is the limit"
+                f"{len(self._shared)} different encodings of one stream are made already, and {len(self._closing)} are "
+                f"being ended; {MAX_RENDITIONS} are the limit"
             )
         return self._begin(codec, wanted)
 
