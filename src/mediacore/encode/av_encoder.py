@@ -12,6 +12,7 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from mediacore.encode.encoder import EncodedFrame, EncoderSettings
+from mediacore.encode.thread_priority import priority_kept
 from mediacore.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class AvEncoder:
             context = av.CodecContext.create(name, "w")
             assert isinstance(context, VideoCodecContext)
             self._set_up(context)
-            context.open()
+            with priority_kept():
+                context.open()
             if tuning.opens_at_ceiling:
                 context.bit_rate = settings.bitrate_bps
         except (av.FFmpegError, ValueError) as error:
