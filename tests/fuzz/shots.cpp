@@ -89,7 +89,7 @@ class Screens {
   }
 
  private:
-  std::shared_ptr<memory::FramePool> pool_ = std::make_shared<memory::FramePool>(8, 1 << 20);
+  std::shared_ptr<memory::FramePool> pool_ = std::make_shared<memory::FramePool>(6, 1 << 16);
   PooledScreen whole_{pool_, Matrix::bt709};
   PooledScreen small_{pool_, Matrix::bt601};
 };
