@@ -1,4 +1,4 @@
-"""Pictures to I420: PNG as ``screencap -p`` writes it (and any other PNG), JPEG, raw pixels in all formats of screens.
+"""Pictures to I420: PNG as ``screencap -p`` writes it (and any other), JPEG, and raw pixels in any format of screens.
 
 Everything here is native. The GIL is released while a picture is decoded, and any number of threads may decode at the
 same time. Any bytes-like object is accepted. What cannot be decoded raises ``PictureError`` with the kind of error and

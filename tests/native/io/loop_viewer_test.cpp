@@ -63,6 +63,28 @@ TEST_F(LoopViewer, ManySeeOneStreamCutOnce) {
   EXPECT_EQ(loop.rendition_figures(rendition)->viewers, 8U);
 }
 
+TEST_F(LoopViewer, ARenditionTellsTheLeastAndTheLongestQueueOfItsViewers) {
+  const Id rendition = add_rendition();
+  EXPECT_EQ(loop.rendition_figures(rendition)->least_queue_us, -1);
+  EXPECT_EQ(loop.rendition_figures(rendition)->most_queue_us, 0);
+  auto slow = config();
+  slow.pacing.start_rate_bps = 100'000;
+  slow.pacing.max_queue_us = 60'000'000;
+  const Viewer behind = watch(rendition, "behind", slow);
+  ASSERT_TRUE(push(rendition, key_unit(200'000), true, 1'000'000));
+  ASSERT_TRUE(eventually([&] { return loop.rendition_figures(rendition)->most_queue_us > 100'000; }));
+  EXPECT_GT(loop.rendition_figures(rendition)->least_queue_us, 0);
+  const Viewer quick = watch(rendition, "quick", unpaced());
+  ASSERT_TRUE(eventually([&] {
+    const auto figures = loop.rendition_figures(rendition);
+    return figures->least_queue_us == 0 && figures->most_queue_us > 0;
+  }));
+  remove(behind.id);
+  EXPECT_EQ(loop.rendition_figures(rendition)->most_queue_us, 0);
+  remove(quick.id);
+  EXPECT_EQ(loop.rendition_figures(rendition)->least_queue_us, -1);
+}
+
 TEST_F(LoopViewer, WhoComesLateBeginsWithTheCachedPictures) {
   const Id rendition = add_rendition();
   std::vector<Buffer> sent{key_unit(), delta_unit(1), delta_unit(2), delta_unit(3)};
