@@ -11,7 +11,7 @@
 #include "bindings/module.hpp"
 #include "bindings/picture_blocks.hpp"
 #include "bindings/picture_names.hpp"
-#include "core/picture/limits.hpp"
+#include "core/picture/decoder_pool.hpp"
 #include "core/picture/raw_picture.hpp"
 #include "core/picture/reshape.hpp"
 
@@ -40,9 +40,15 @@ Rows rows_of(const py::buffer_info& plane, Size size, const char* name) {
           size.height == 1 ? size.width : static_cast<std::size_t>(plane.strides[0])};
 }
 
-py::tuple reshape_picture(const std::shared_ptr<PictureBlocks>& blocks, const py::buffer& y, const py::buffer& u,
-                          const py::buffer& v, std::string_view from_matrix, bool full_range,
-                          const OptionalSize& wanted, std::string_view matrix) {
+// Where pictures go, and what works on them.
+struct Workshop {
+  std::shared_ptr<PictureBlocks> blocks = std::make_shared<PictureBlocks>();
+  IdlePool<Reshaper> reshapers;
+};
+
+py::tuple reshape_picture(Workshop& workshop, const py::buffer& y, const py::buffer& u, const py::buffer& v,
+                          std::string_view from_matrix, bool full_range, const OptionalSize& wanted,
+                          std::string_view matrix) {
   const Colours colours{matrix_of(from_matrix), full_range};
   const Matrix to = matrix_of(matrix);
   const py::buffer_info y_info = y.request();
@@ -60,9 +66,9 @@ py::tuple reshape_picture(const std::shared_ptr<PictureBlocks>& blocks, const py
   std::shared_ptr<PictureBlocks::Block> block;
   {
     const py::gil_scoped_release released;
-    block = blocks->take(layout.bytes());
-    reshape({luma.data, blue.data, red.data, luma.stride, blue.stride, red.stride, size}, colours, to,
-            layout.planes(block->data()));
+    block = workshop.blocks->take(layout.bytes());
+    workshop.reshapers.take()->reshape({luma.data, blue.data, red.data, luma.stride, blue.stride, red.stride, size},
+                                       colours, to, layout.planes(block->data()));
   }
   return py::make_tuple(block, layout.size.width, layout.size.height, layout.stride);
 }
@@ -70,12 +76,12 @@ py::tuple reshape_picture(const std::shared_ptr<PictureBlocks>& blocks, const py
 }  // namespace
 
 void bind_reshape(py::module_& m) {
-  const auto blocks = std::make_shared<PictureBlocks>();
+  const auto workshop = std::make_shared<Workshop>();
   m.def(
       "reshape_picture",
-      [blocks](const py::buffer& y, const py::buffer& u, const py::buffer& v, std::string_view from_matrix,
-               bool full_range, const OptionalSize& size, std::string_view matrix) {
-        return reshape_picture(blocks, y, u, v, from_matrix, full_range, size, matrix);
+      [workshop](const py::buffer& y, const py::buffer& u, const py::buffer& v, std::string_view from_matrix,
+                 bool full_range, const OptionalSize& size, std::string_view matrix) {
+        return reshape_picture(*workshop, y, u, v, from_matrix, full_range, size, matrix);
       },
       py::arg("y"), py::arg("u"), py::arg("v"), py::arg("from_matrix"), py::arg("full_range"), py::arg("size"),
       py::arg("matrix"), "Planes as (block, width, height, stride) of limited I420.");

@@ -76,9 +76,9 @@ void PictureReader::close() noexcept {
   if (!thread_.joinable()) return;
   // Relaxed: the thread sees it, or what the shutdown does.
   is_closed_.store(true, std::memory_order_relaxed);
+  reports_.close();
   static_cast<void>(::shutdown(socket_.get(), SHUT_RDWR));
   thread_.join();
-  reports_.close();
   const std::lock_guard socket_lock(socket_mutex_);
   socket_.close();
 }

@@ -39,7 +39,7 @@ class PictureReader {
   struct Settings {
     std::size_t capacity = 2;  // pictures that wait for the consumer, at least 1
     picture::Matrix matrix = picture::Matrix::bt709;
-    picture::Size largest;  // as `fitted` takes it
+    picture::Size largest = {};  // as `fitted` takes it
   };
 
   // Throws std::system_error if there is no thread or descriptor left.

@@ -24,6 +24,10 @@ void PictureReports::push(Shot shot, std::size_t skipped_bytes) {
     ++counts_.pictures;
     counts_.wire_bytes += shot.wire_bytes;
     counts_.skipped_bytes += skipped_bytes;
+    if (is_closed_) {
+      ++counts_.overflown;
+      return;
+    }
     queue_.emplace_back(std::move(shot));
     if (++shots_ > capacity_) drop_oldest_shot();
   }
@@ -52,6 +56,7 @@ void PictureReports::push(DamagedShot shot, std::size_t wire_bytes, std::size_t 
     ++counts_.damaged[static_cast<std::size_t>(shot.damage)];
     counts_.wire_bytes += wire_bytes;
     counts_.skipped_bytes += skipped_bytes;
+    if (is_closed_) return;
     if (damaged_ == kMostDamaged) {
       const auto is_damaged = [](const PictureReport& report) { return std::holds_alternative<DamagedShot>(report); };
       queue_.erase(std::find_if(queue_.begin(), queue_.end(), is_damaged));

@@ -70,7 +70,7 @@ class PictureReports {
   // Nothing: nothing came in time, a signal did, or it is closed.
   std::optional<PictureReport> take_until(std::int64_t deadline_us);
 
-  // Nothing is given any more, and what is queued goes.
+  // Nothing is given any more; what is queued goes, and so does what is pushed yet.
   void close();
   PictureCounts counts() const;
 

@@ -31,7 +31,7 @@ BUILD = ROOT / "build" / "fuzz"
 FINDINGS = BUILD / "findings"
 DATA = Path(os.environ.get("MEDIACORE_DATA", ROOT.parent / "shared" / "data")) / "h264"
 
-TARGETS = ("annexb", "sps", "access_unit", "packetize", "depacketize", "srtp", "rtcp", "stun", "demux", "png")
+TARGETS = ("annexb", "sps", "access_unit", "packetize", "depacketize", "srtp", "rtcp", "stun", "demux", "png", "shots")
 MOST_BYTES = 2048
 """Of an input: enough for some small pictures, and short enough for thousands of runs a second."""
 LONGEST_RUN_S = 10

@@ -357,6 +357,46 @@ def pictures() -> Iterator[bytes]:
         yield raw[16:] + bytes(12) + tail(1, 1, 0, 5, 4, 0, 0, 5 * bytes_, {1: 0, 3: 2, 4: 3, 43: 5}[form])
 
 
+def shots() -> Iterator[bytes]:
+    """What a device's shell and screenrecord write: screens of a few pixels in every form, words, halves."""
+    import gzip
+    import zlib
+
+    pixels = bytes(range(4 * 6 * 4))
+    raw = struct.pack("<4I", 6, 4, 1, 1) + pixels
+    header = struct.pack(">II5B", 6, 4, 8, 6, 0, 0, 0)
+    image = b"".join(b"\0" + pixels[24 * row : 24 * row + 24] for row in range(4))
+    png = b"\x89PNG\r\n\x1a\n"
+    for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(image)), (b"IEND", b"")):
+        png += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    jpegs = [encode("mjpeg", pixel_format, {}, 1)[0] for pixel_format in ("yuvj420p", "yuvj422p", "yuvj444p")]
+    bodies = [
+        raw,
+        raw[:12] + pixels,
+        gzip.compress(raw, mtime=0),
+        png,
+        *jpegs,
+        b"",
+        b"no display\n",
+        raw[:50],
+        jpegs[0][:300],
+    ]
+    end = b"\n8c6d1f0b\n"
+    # frames or shots, limits, most bytes at once, random
+    for body in bodies:
+        yield body + end + tail(1, 1, 40, 3)
+        yield b"a warning\n" + body + end + raw + end + tail(2, 0, 1, 44, 7, 5)
+    frame = struct.pack("<5I", 16 + 72, 6, 4, 18, 3) + bytes(72)
+    yield frame + frame + tail(0, 1, 40, 3)
+    yield (
+        frame
+        + struct.pack("<5I", 16 + 80, 6, 4, 20, 3)
+        + bytes(80)
+        + b"ERROR: unable to configure"
+        + tail(0, 0, 2, 0, 9, 4)
+    )
+
+
 def generated(target: str) -> Iterator[bytes]:
     """Seeds for a target that are made here; PyAV is imported for them."""
     if target == "annexb":
@@ -379,6 +419,8 @@ def generated(target: str) -> Iterator[bytes]:
         yield from to_demultiplex()
     elif target == "png":
         yield from pictures()
+    elif target == "shots":
+        yield from shots()
     else:
         yield from to_depacketize()
 

@@ -16,6 +16,19 @@ void add(const TwoRows& rows, std::int16_t* sums) {
   }
 }
 
+// Of one byte a pixel.
+void finish_plane(const Mean& mean, std::uint8_t* to) {
+  for (std::size_t x = 0; x < mean.width; ++x) {
+    const std::int16_t* const columns = mean.sums + mean.first[x];
+    const std::int16_t* weights = mean.weights + weights_at(x, 0, mean.pairs);
+    std::int32_t sum = mean.offset;
+    for (std::size_t k = 0; k < mean.pairs; ++k, weights += 2 * kPairWeights) {
+      sum += columns[2 * k] * weights[0] + columns[2 * k + 1] * weights[1];
+    }
+    to[x] = static_cast<std::uint8_t>(std::clamp(sum >> mean.shift, 0, 255));
+  }
+}
+
 template <std::size_t kPixel>
 void finish(const Mean& mean, std::uint8_t* to) {
   for (std::size_t x = 0; x < mean.width; ++x, to += 4) {
@@ -35,7 +48,7 @@ void finish(const Mean& mean, std::uint8_t* to) {
 }  // namespace
 
 const Kernels& scalar() noexcept {
-  static constexpr Kernels kScalar{add, finish<3>, finish<4>};
+  static constexpr Kernels kScalar{add, finish_plane, finish<3>, finish<4>};
   return kScalar;
 }
 
@@ -124,7 +137,10 @@ const std::uint8_t* Downscale::add(const std::uint8_t* before, const std::uint8_
   std::uint8_t* const out = out_[made_ % 2].data();
   ++made_;
   mean_.sums = sums_.data();
-  (pixel_bytes_ == 3 ? kernels_->finish_3 : kernels_->finish_4)(mean_, out);
+  const scale::Finish finish = pixel_bytes_ == 1   ? kernels_->finish_1
+                               : pixel_bytes_ == 3 ? kernels_->finish_3
+                                                   : kernels_->finish_4;
+  finish(mean_, out);
   return out;
 }
 

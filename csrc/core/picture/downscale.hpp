@@ -43,7 +43,7 @@ struct Mean {
   std::int32_t offset;  // rounds
   int shift;
 };
-// Pixels of 3 or 4 sums, to pixels of 4 bytes, the last one 255. At most kSlack sums behind the last column are read.
+// Pixels of 3 or 4 sums, to pixels of 4 bytes, the last one 255; or of one sum to one byte. At most kSlack sums behind the last column are read.
 using Finish = void (*)(const Mean& mean, std::uint8_t* to);
 
 inline constexpr std::size_t kSlack = 16;
@@ -56,6 +56,7 @@ constexpr std::size_t weights_at(std::size_t x, std::size_t pair, std::size_t pa
 
 struct Kernels {
   Add add;
+  Finish finish_1;  // the scalar one in every set: to gather its columns takes a vector longer than to add them up
   Finish finish_3;
   Finish finish_4;
 };
@@ -72,11 +73,11 @@ class Downscale {
  public:
   explicit Downscale(const scale::Kernels& kernels = scale::fastest()) noexcept : kernels_(&kernels) {}
 
-  // `to` is not larger than `from`, and at most kMaxReduction times smaller; `pixel_bytes` is 3 or 4.
+  // `to` is not larger than `from`, and at most kMaxReduction times smaller; `pixel_bytes` is 3, 4, or 1 for a plane.
   void begin(Size from, Size to, std::size_t pixel_bytes);
 
   // The next row of the picture, which must stay as it is until the next but one comes. `take(pixels)` gets the rows of
-  // the smaller one that are complete by it: pixels of 4 bytes, which stay as they are until the next but one.
+  // the smaller one that are complete by it: pixels of 4 bytes, or 1, which stay as they are until the next but one.
   template <class Take>
   void row(const std::uint8_t* pixels, const Take& take) {
     ++at_;

@@ -125,7 +125,7 @@ MEDIACORE_AVX2 void finish(const Mean& mean, std::uint8_t* to) {
 }  // namespace
 
 const Kernels& avx2() noexcept {
-  static constexpr Kernels kAvx2{add, finish<3>, finish<4>};
+  static const Kernels kAvx2{add, scalar().finish_1, finish<3>, finish<4>};
   return kAvx2;
 }
 

@@ -1,7 +1,6 @@
 #include "core/picture/jpeg_decoder.hpp"
 
 #include "core/picture/limits.hpp"
-#include "core/picture/reshape.hpp"
 
 namespace mediacore::picture {
 namespace {
@@ -46,8 +45,8 @@ std::optional<Error> JpegDecoder::decode_halved(Matrix matrix, const I420Planes&
   const I420Layout layout = JpegLibrary::padded(size_);
   const I420Planes whole = layout.planes(scratch_.take(layout.bytes()).data());
   if (!library_->read_planes(whole)) return error_of(ErrorKind::jpeg, "the JPEG does not decode");
-  reshape({whole.y, whole.u, whole.v, whole.luma_stride, whole.chroma_stride, whole.chroma_stride, size_},
-          {Matrix::bt601, true}, matrix, planes);
+  reshaper_.reshape({whole.y, whole.u, whole.v, whole.luma_stride, whole.chroma_stride, whole.chroma_stride, size_},
+                    {Matrix::bt601, true}, matrix, planes);
   return std::nullopt;
 }
 

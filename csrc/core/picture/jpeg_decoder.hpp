@@ -16,6 +16,7 @@
 #include "core/picture/jpeg_library.hpp"
 #include "core/picture/picture_error.hpp"
 #include "core/picture/raw_picture.hpp"
+#include "core/picture/reshape.hpp"
 #include "core/picture/scratch.hpp"
 
 namespace mediacore::picture {
@@ -36,6 +37,7 @@ class JpegDecoder {
   Error error_of(ErrorKind kind, std::string_view what) const noexcept;
 
   std::optional<JpegLibrary> library_;  // made with the first picture
+  Reshaper reshaper_;
   RawConverter raw_converter_;
   Scratch scratch_;
   std::span<const std::uint8_t> open_;

@@ -11,35 +11,50 @@ namespace {
 constexpr std::size_t kChunk = std::size_t{256} << 10;  // that is made room for, while a shot's size is not known
 constexpr std::size_t kMostTold = 512;                  // of what is no picture
 
-// Where a shot's picture begins, if that shows.
+// Where a shot's picture begins.
 struct Found {
   std::size_t at;
   WireForm form;
 };
 
-// Words may stand before it. `is_whole`: the shot has ended; then raw pixels behind words may also begin inside a line.
-std::optional<Found> find(std::span<const std::uint8_t> shot, bool is_whole) noexcept {
+// Words may stand before it.
+std::optional<Found> find(std::span<const std::uint8_t> shot) noexcept {
   if (const WireForm form = form_of(shot); form != WireForm::raw) return Found{0, form};
   if (screencap_rows(shot)) return Found{0, WireForm::raw};
   const std::size_t end = std::min(shot.size(), ShotFraming::kMostWords);
-  std::optional<Found> cut_short;
+  std::optional<Found> of_another_size;
   for (std::size_t at = 1; at < end; ++at) {
     const auto rest = shot.subspan(at);
     if (const WireForm form = form_of(rest); form != WireForm::raw) return Found{at, form};
     const auto rows = screencap_rows(rest);
     if (!rows) continue;
-    const bool fits = rest.size() == kShortScreencapHeader + *rows || rest.size() == kScreencapHeader + *rows;
-    if (is_whole && fits) return Found{at, WireForm::raw};
-    if (shot[at - 1] == '\n' && !cut_short) cut_short = Found{at, WireForm::raw};
+    if (rest.size() == kShortScreencapHeader + *rows || rest.size() == kScreencapHeader + *rows) {
+      return Found{at, WireForm::raw};
+    }
+    if (shot[at - 1] == '\n' && !of_another_size) of_another_size = Found{at, WireForm::raw};
   }
-  return cut_short;
+  return of_another_size;
+}
+
+// How long a shot is that begins so, if it is raw pixels, perhaps behind lines of words: a guess, which only says how much
+// room there is to be.
+std::optional<std::size_t> expected_bytes(std::span<const std::uint8_t> begin) noexcept {
+  if (form_of(begin) != WireForm::raw) return std::nullopt;
+  begin = begin.first(std::min(begin.size(), ShotFraming::kMostWords));
+  for (std::size_t at = 0; at < begin.size();) {
+    if (const auto rows = screencap_rows(begin.subspan(at))) return at + kScreencapHeader + *rows;
+    const void* const line_end = std::memchr(begin.data() + at, '\n', begin.size() - at);
+    if (line_end == nullptr) break;
+    at = static_cast<std::size_t>(static_cast<const std::uint8_t*>(line_end) - begin.data()) + 1;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
 Framed identify(std::span<const std::uint8_t> shot) noexcept {
   Framed framed;
-  if (const auto found = find(shot, true)) {
+  if (const auto found = find(shot)) {
     framed.form = found->form;
     framed.data = shot.subspan(found->at);
     framed.skipped_bytes = found->at;
@@ -77,13 +92,9 @@ void ShotFraming::drop_consumed() noexcept {
 // Raw pixels say how many they are: then not a byte more is asked for, and nothing is left to be moved.
 std::size_t ShotFraming::wanted_bytes() noexcept {
   if (is_discarding_) return kChunk;
-  if (used_ >= kShortScreencapHeader) {
-    const auto found = find({buffer_.get(), std::min(used_, kMostWords + kScreencapHeader)}, false);
-    if (found && found->form == WireForm::raw) {
-      const auto rows = screencap_rows({buffer_.get() + found->at, used_ - found->at});
-      const std::size_t whole = found->at + kScreencapHeader + *rows + end_.size();
-      if (whole > used_ && whole <= most_bytes_) return whole - used_;
-    }
+  if (const auto expected = expected_bytes({buffer_.get(), used_})) {
+    const std::size_t whole = *expected + end_.size();
+    if (whole > used_ && whole <= most_bytes_) return whole - used_;
   }
   return std::max(kChunk, capacity_ - used_);
 }
