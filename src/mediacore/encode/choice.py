@@ -124,7 +124,7 @@ def _open(candidate: Candidate, settings: EncoderSettings) -> Encoder:
 
 
 def _test(encoder: Encoder) -> None:
-    """Raises ``EncoderError`` unless two frames come back at once, one of them a key frame, and look as they went in."""
+    """Raises ``EncoderError`` unless a key frame and another come back at once and look as they went in."""
     width, height = encoder.settings.size
     luma, chroma = width * height, width // 2 * (height // 2)
     block = np.repeat(np.array(TEST_COLOUR, np.uint8), (luma, chroma, chroma))
