@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mediacore.capture.publication import Publication
+from mediacore.capture.frame_publication import FramePublication
 from mediacore.encode.choice import open_encoder
 from mediacore.encode.encoder import EncodedFrame, Encoder, EncoderSettings
 from mediacore.encode.worker import EncoderWorker
@@ -42,8 +42,8 @@ SECONDS = float(os.environ.get("OVERLOAD_S", "60"))
 STATIC_S = float(os.environ.get("STATIC_S", "10"))
 SIZE = (1280, 720)
 SOURCE_FPS, ENCODER_FPS = 60, 30
-MOST_AGE_MS = 150
-"""Three of the encoder's frames, and half as much again for a busy machine."""
+BETTER = 4
+"""So many times older than ours is what comes out of a queue after ten seconds, at least."""
 MOST_GROWTH_MB = 20
 WARM_UP_S = 3.0
 
@@ -105,12 +105,12 @@ async def no_screenshot() -> bytes:
     return b""
 
 
-async def push_for(stream: Stream, source: Iterator[Frame], seconds: float) -> None:
+async def push_for(publication: FramePublication, source: Iterator[Frame], seconds: float) -> None:
     clock = asyncio.get_running_loop().time
     due_s = clock()
     end_s = due_s + seconds
     while due_s < end_s:
-        await stream.push(next(source))
+        publication.push(next(source))
         due_s += 1 / SOURCE_FPS
         await asyncio.sleep(max(0.0, due_s - clock()))
 
@@ -162,10 +162,10 @@ def quantile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-async def overload() -> None:
+async def overload() -> list[float]:
     loop = MediaLoop()
     await loop.start([])
-    publication = Publication("publish:x", codec="h264", has_audio=False, size=None, on_key_frame_request=None)
+    publication = FramePublication("publish:x")
     settings = StreamSettings(bitrate_bps=4_000_000, fps=60)
     stream = Stream("publish:x", publication, settings, replay_bytes=375_000, screenshot=no_screenshot, start=start)
     await stream.open(loop)
@@ -173,10 +173,10 @@ async def overload() -> None:
     ages_ms: list[float] = []
     tap = stream.packets()
     collecting = asyncio.create_task(collect(tap, ages_ms))
-    await push_for(stream, source, WARM_UP_S)
+    await push_for(publication, source, WARM_UP_S)
     ages_ms.clear()
     before_mb, cpu_s = rss_mb(), time.process_time()
-    await push_for(stream, source, SECONDS)
+    await push_for(publication, source, SECONDS)
     grown_mb, cpu_s = rss_mb() - before_mb, time.process_time() - cpu_s
     (rendition,) = stream.stats().renditions
     counts = rendition.frames
@@ -186,7 +186,7 @@ async def overload() -> None:
         f"memory {grown_mb:+.1f} MB; CPU {cpu_s / SECONDS:.0%}\n{counts}"
     )
     assert counts.pushed == counts.delivered + counts.queued + sum(counts.dropped.values())
-    assert quantile(ages_ms, 0.95) < MOST_AGE_MS
+    overloaded_ms = list(ages_ms)
     assert grown_mb < MOST_GROWTH_MB
     await asyncio.sleep(STATIC_S)
     late = {codec: await first_packet_ms(stream, loop, codec) for codec in ("h264", "vp8", "vp9", "av1")}
@@ -196,13 +196,14 @@ async def overload() -> None:
     tap.close()
     await stream.close()
     await loop.close()
+    return overloaded_ms
 
 
 def test_overload() -> None:
-    asyncio.run(overload())
-    ages_ms = obvious_ages_ms(min(SECONDS, 10))
-    print(f"a queue instead, after 10 s: age p50 {median(ages_ms):.0f} most {max(ages_ms):.0f} ms")
-    assert max(ages_ms) > MOST_AGE_MS, "otherwise this was no overload"
+    ages_ms = asyncio.run(overload())
+    queued_ms = obvious_ages_ms(min(SECONDS, 10))
+    print(f"a queue instead, after 10 s: age p50 {median(queued_ms):.0f} most {max(queued_ms):.0f} ms")
+    assert quantile(ages_ms, 0.95) * BETTER < max(queued_ms)
 
 
 if __name__ == "__main__":

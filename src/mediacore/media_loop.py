@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 REMOVE_TIMEOUT_S = 2.0
 """How long a removal may take; it is a matter of one wake-up of the loop's thread."""
+GOP_BYTES = 16 << 20
+"""What is kept of the pictures since the last key frame: ten seconds, the interval of screenrecord, at 13 Mb/s."""
 RETRY_S = 0.01
 """Pause before a removal that found the queue of commands full is tried again."""
 
@@ -187,17 +189,22 @@ class MediaLoop:
 
     # ------------------------------------------------------------------------------------ commands
 
-    def add_rendition(self, sink: RenditionSink, *, codec: str, replay_bytes: int, beside: int = 0) -> int:
+    def add_rendition(
+        self, sink: RenditionSink, *, codec: str, replay_bytes: int, gop_bytes: int = GOP_BYTES, beside: int = 0
+    ) -> int:
         """A new encoding; its id.
 
         Args:
             sink: hears of it.
             codec: ``h264``, ``vp8``, ``vp9``, ``av1`` or ``opus``.
             replay_bytes: a late viewer gets the pictures since the last key frame if they are no more than this.
+            gop_bytes: no more of them than this are kept; a tap that comes later waits for a key frame.
             beside: a rendition whose thread it shares, so that a viewer can take both; 0: any thread.
         """
         with _limits():
-            rendition = self.native.add_rendition(codec=codec, replay_bytes=replay_bytes, beside=beside)
+            rendition = self.native.add_rendition(
+                codec=codec, replay_bytes=replay_bytes, gop_bytes=gop_bytes, beside=beside
+            )
         self._renditions[rendition] = sink
         return rendition
 

@@ -33,6 +33,7 @@ class Made:
             codec=codec,
             replay_bytes=1000,
             video_replay_bytes=1000,
+            video_gop_bytes=1000,
             start=self.encoders,
             on_described=lambda *_: None,
             request_key_frame=self.key_frame,
@@ -262,6 +263,20 @@ async def test_targets_reach_encoders_within_what_is_wanted(made: Made) -> None:
     assert made.newest.target == Target(2_000_000, 25)
     for encoded in (whole, small, tiny, later):
         made.renditions.release(encoded)
+
+
+async def test_no_more_is_kept_of_what_is_made_here_than_late_viewers_get(made: Made) -> None:
+    """An encoder gives a key frame when it is asked for one, and no other: 16 MB of each were kept."""
+    encoded = made.renditions.hold("vp8", Wanted())
+    for n in range(1, 600):
+        made.fan.push(picture(n % 200))
+    await until(lambda: encoded.rendition.figures()["units"] == 599)
+    assert encoded.rendition.figures()["gop_bytes"] == 0
+    with PacketTap(made.loop, encoded.rendition.id, "vp8", capacity=8) as tap:
+        await until(lambda: made.newest.keys_asked)
+        made.fan.push(picture(7))
+        assert await taken(tap) == [(True, 7)]
+    made.renditions.release(encoded)
 
 
 async def test_a_wish_for_a_key_frame_reaches_the_encoder(made: Made, loop: MediaLoop) -> None:

@@ -10,6 +10,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from mediacore.media_loop import GOP_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -25,6 +27,7 @@ class Rendition:
         loop: the media loop.
         codec: of its packets.
         replay_bytes: what a late viewer gets of cached pictures at most.
+        gop_bytes: what is cached of them at most.
         beside: the id of one whose viewers take this one too; 0: none.
         key_frame_interval_s: requests are merged into at most one per this time.
         on_described: (width, height, profile, epoch), before pictures of a new kind.
@@ -37,6 +40,7 @@ class Rendition:
         codec: str,
         *,
         replay_bytes: int,
+        gop_bytes: int = GOP_BYTES,
         beside: int = 0,
         key_frame_interval_s: float,
         on_described: Callable[[int, int, str, int], None],
@@ -54,7 +58,7 @@ class Rendition:
         """Of its packets."""
         self.key_frame_requests = 0
         """Requests that reached the source."""
-        self.id = loop.add_rendition(self, codec=codec, replay_bytes=replay_bytes, beside=beside)
+        self.id = loop.add_rendition(self, codec=codec, replay_bytes=replay_bytes, gop_bytes=gop_bytes, beside=beside)
         """The media loop's; 0 after ``close``."""
         self._figures: dict[str, int | float] = self.figures()
 

@@ -53,6 +53,7 @@ class Renditions:
         codec: of the video as it comes.
         replay_bytes: what a late viewer gets of cached pictures at most.
         video_replay_bytes: the same of the video as it comes.
+        video_gop_bytes: what is cached of the video at most.
         start: starts an encoder.
         on_described: (width, height, profile, epoch) of the video, before pictures of a new kind.
         request_key_frame: asks what fills the video for one.
@@ -68,6 +69,7 @@ class Renditions:
         codec: str,
         replay_bytes: int,
         video_replay_bytes: int,
+        video_gop_bytes: int,
         start: StartEncoding,
         on_described: Callable[[int, int, str, int], None],
         request_key_frame: Callable[[], Awaitable[bool]],
@@ -84,6 +86,7 @@ class Renditions:
             loop,
             codec,
             replay_bytes=video_replay_bytes,
+            gop_bytes=video_gop_bytes,
             key_frame_interval_s=settings.key_frame_interval_s,
             on_described=on_described,
             request_key_frame=request_key_frame,
@@ -241,6 +244,7 @@ class Renditions:
             self._loop,
             codec,
             replay_bytes=self._replay_bytes,
+            gop_bytes=self._replay_bytes,  # a key frame is had at once instead
             beside=self.video.id,
             key_frame_interval_s=self._settings.key_frame_interval_s,
             on_described=lambda *_: None,

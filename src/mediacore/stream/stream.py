@@ -12,6 +12,7 @@ from mediacore.capture.frame_publication import FramePublication
 from mediacore.encode.jpeg import jpeg_of
 from mediacore.errors import CaptureError, DecoderError, UnsupportedError
 from mediacore.media import Frame, Packet, StreamStats, Target, Wanted
+from mediacore.media_loop import GOP_BYTES
 from mediacore.settings import BITRATE_BPS, FPS
 from mediacore.stream.consumers import Consumers
 from mediacore.stream.encoding import start_encoder
@@ -314,6 +315,7 @@ class Stream:
                 codec=self._codec,
                 replay_bytes=self._replay_bytes,
                 video_replay_bytes=WHATEVER_BYTES if late else self._replay_bytes,
+                video_gop_bytes=GOP_BYTES if gives_packets(source) else self._replay_bytes,
                 start=self._start_encoder,
                 on_described=self._video_described,
                 request_key_frame=self.request_key_frame,
