@@ -44,7 +44,6 @@ CLIPS = ("fling", "apps", "video")
 STEPS = ((4, 2_000_000), (5, 500_000), (8, 2_000_000))
 """Seconds, and bit/s in them."""
 KILLS = 20
-X264 = "scenecut=0:keyint=infinite"
 
 VARIANTS = {
     "h264": (
@@ -57,6 +56,7 @@ VARIANTS = {
         Variant("one slice", threads=1),
         Variant("buffer of 0.1 s", {"bufsize": str(BITRATE_BPS // 10)}),
         Variant("buffer of 0.5 s", {"bufsize": str(BITRATE_BPS // 2)}),
+        Variant("rate tolerance 1", {"x264-params": "scenecut=0:keyint=infinite"}),
         Variant("profile high", {"profile": "high"}),
         Variant("as aiortc", {"level": "31", "tune": "zerolatency", "forced-idr": "1"}, threads=0, instead=True),
     ),

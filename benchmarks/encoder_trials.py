@@ -84,7 +84,7 @@ class Trial:
 
 def settings(codec: str, bitrate_bps: int, ceiling_bps: int | None = None) -> EncoderSettings:
     """For the clips' size and rate."""
-    matrix: Literal["bt709", "bt601"] = "bt601" if codec == "vp8" else "bt709"
+    matrix: Literal["bt709", "bt601"] = "bt709" if codec == "h264" else "bt601"
     return EncoderSettings(
         codec, moving_screens.SIZE, moving_screens.FPS, bitrate_bps, ceiling_bps or bitrate_bps, matrix
     )

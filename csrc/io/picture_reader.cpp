@@ -10,6 +10,7 @@
 #include <new>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "io/clock.hpp"
 
@@ -119,7 +120,7 @@ PicturesEnded PictureReader::read(Work& work, AnyFraming& framing) {
       tell(work, *framed, now_us);
       work.first_byte_us = now_us;
     }
-    if (framing.is_broken()) return ended(PicturesEnded::Reason::damaged, 0, framing.rest());
+    if (framing.is_broken()) return ended(PicturesEnded::Reason::damaged, 0, with_what_follows(framing.rest()));
   }
   tell_cut_short(framing);
   return ended(PicturesEnded::Reason::closed, 0, framing.rest());
@@ -141,6 +142,16 @@ template <class AnyFraming>
 void PictureReader::tell_cut_short(const AnyFraming& framing) {
   if (is_closed_.load(std::memory_order_relaxed) || !framing.has_begun()) return;
   reports_.push({Damage::truncated, "the connection ended inside the picture"}, framing.pending_bytes(), 0);
+}
+
+std::vector<std::uint8_t> PictureReader::with_what_follows(std::span<const std::uint8_t> rest) const {
+  std::vector<std::uint8_t> head(rest.begin(), rest.end());
+  if (head.size() >= kMostHead) return head;
+  const std::size_t had = head.size();
+  head.resize(kMostHead);
+  const ssize_t got = ::recv(socket_.get(), head.data() + had, head.size() - had, MSG_DONTWAIT);
+  head.resize(had + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  return head;
 }
 
 void PictureReader::quick_ack() noexcept {

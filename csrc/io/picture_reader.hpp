@@ -17,8 +17,10 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <thread>
 #include <variant>
+#include <vector>
 
 #include "core/memory/frame_pool.hpp"
 #include "core/picture/frame_stream_framing.hpp"
@@ -75,6 +77,8 @@ class PictureReader {
   template <class AnyFraming>
   void tell_cut_short(const AnyFraming& framing);
   bool wait_for_bytes() const noexcept;
+  // Words where a header should be: a header's length of them is read, and the others are what tells the reason.
+  std::vector<std::uint8_t> with_what_follows(std::span<const std::uint8_t> rest) const;
   // After every read: an adb server sends with Nagle's algorithm, so the last bytes of a picture, a small piece behind large
   // ones, would wait for our delayed ACK, 40 ms. The kernel clears the option.
   void quick_ack() noexcept;

@@ -73,7 +73,7 @@ class StreamSettings:
     """Video bit rate in bit/s, 100 kb/s to 50 Mb/s."""
     fps: float = 30.0
     """Frames per second at most, 1 to 60, of what is captured as pictures or encoded here."""
-    transcode_codecs: tuple[str, ...] = ("h264", "vp9", "vp8", "av1")
+    transcode_codecs: tuple[str, ...] = ("h264", "av1", "vp9", "vp8")
     """Codecs that are encoded here for viewers who do not take the stream as it comes, in order of preference; the
     viewer's own order decides among them only if it asks. Empty: nothing is ever encoded for it."""
     encoder: str | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import threading
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ class Frames:
     def push(self, frame: Frame) -> None:
         assert threading.current_thread() is not threading.main_thread(), "a push may take its time"
         assert self._pushing.acquire(blocking=False), "one at a time"
+        # Copied: the source's memory holds a few frames only, and these are kept.
+        frame = dataclasses.replace(frame, y=frame.y.copy(), u=frame.u.copy(), v=frame.v.copy())
         self.pushed.append(frame)
         self._loop.call_soon_threadsafe(self._queue.put_nowait, frame)
         self._pushing.release()

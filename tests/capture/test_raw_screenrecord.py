@@ -2,9 +2,11 @@
 
 import asyncio
 
+import pytest
 from taken_frames import SIZE, captured, number_of
 
-from mediacore.capture import raw_screenrecord
+from mediacore.capture import raw_screenrecord, retries
+from mediacore.errors import CaptureError
 from mediacore.media import DropCause
 from mediacore.settings import StreamSettings
 
@@ -12,6 +14,14 @@ from mediacore.settings import StreamSettings
 async def test_a_device_without_an_encoder_is_captured() -> None:
     async with captured("screenrecord-frames", video_encoder=False) as (_, _, sink):
         await sink.several(10)
+
+
+async def test_a_device_without_raw_frames_ends_the_source_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "RETRY_S", (0.0,) * 5)
+    async with captured("screenrecord-frames", screenrecord_frames=False) as (_, _, sink):
+        error = await asyncio.wait_for(sink.error, 20)
+        assert isinstance(error, CaptureError)
+        assert "Unknown format 'frames'" in str(error)
 
 
 async def test_frames_above_the_rate_are_counted() -> None:
@@ -52,7 +62,7 @@ async def test_a_spoilt_first_shot_is_taken_in_the_other_format() -> None:
     assert raw_screenrecord.FIRST_FORMATS == ("raw", "png")
     async with captured("screenrecord-frames", fps=0, scene="static") as (device, source, sink):
         # The first screencap of a simulated device draws, and so gives recordings a frame: this is the first.
-        await source._device.shell.run("screencap /sdcard/a.png")
+        await source._capture.device.shell.run("screencap /sdcard/a.png")
         await device.spoil("half")
         source.set_fps(30)
         assert (await sink.take()).size == SIZE

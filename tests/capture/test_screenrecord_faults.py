@@ -157,18 +157,31 @@ async def test_a_turn_of_the_display_during_a_start_is_not_lost(picture: bytes) 
 
 
 @pytest.mark.usefixtures("_no_pauses")
-async def test_a_program_that_dies_at_once_ends_the_source_with_its_words() -> None:
+@pytest.mark.parametrize(
+    ("words", "most"),
+    [
+        ("unable to create video/avc codec instance", 2),
+        ("unable to configure video/avc codec at 1080x2400 (err=-1010)", 2),
+        ("Encoder failed (err=-38)", 2),
+        ("unable to get display characteristics", 6),
+    ],
+)
+async def test_a_program_that_dies_at_once_ends_the_source_with_its_words(words: str, most: int) -> None:
+    """Soon, if it says that there is no encoder: another source waits for that."""
+    starts = 0
     async with captured() as (adb, _, sink):
         while not sink.error.done():
             run = asyncio.create_task(adb.run())
             await asyncio.wait({run, sink.error}, timeout=5, return_when=asyncio.FIRST_COMPLETED)
             if run.done():
-                run.result()[1].send(b"ERROR: unable to create video/avc codec instance\n")
+                starts += 1
+                run.result()[1].send(f"ERROR: {words}\n".encode())
                 run.result()[1].close()
             run.cancel()
         error = sink.error.result()
         assert isinstance(error, CaptureError)
-        assert "unable to create video/avc codec instance" in str(error)
+        assert words in str(error)
+        assert starts == most
 
 
 @pytest.mark.usefixtures("_no_pauses")

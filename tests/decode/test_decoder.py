@@ -23,7 +23,7 @@ def packet_of(data: bytes, n: int = 1, *, key: bool, codec: str = "h264", epoch:
     return Packet("video", codec, data, n * 1000, key, epoch, n * 1000)
 
 
-def encoded(codec: str, size: tuple[int, int], pix_fmt: str = "yuv420p") -> bytes:
+def encoded(codec: str, size: tuple[int, int], pix_fmt: str = "yuv420p", x264: str = "") -> bytes:
     """A key frame of one colour."""
     encoder = av.CodecContext.create(ENCODERS[codec], "w")
     assert isinstance(encoder, av.VideoCodecContext)
@@ -31,7 +31,7 @@ def encoded(codec: str, size: tuple[int, int], pix_fmt: str = "yuv420p") -> byte
     encoder.pix_fmt = pix_fmt
     encoder.time_base = Fraction(1, 30)
     encoder.bit_rate = 1_000_000
-    encoder.options = {"tune": "zerolatency"} if codec == "h264" else {}
+    encoder.options = {"tune": "zerolatency", "x264-params": x264} if codec == "h264" else {}
     frame = av.VideoFrame(*size, pix_fmt)
     for plane, colour in zip(frame.planes, GREY, strict=True):
         plane.update(bytes([colour]) * plane.buffer_size)
@@ -86,6 +86,35 @@ def test_pictures_that_come_in_another_order_are_put_in_theirs(recordings: Calla
     shown = [int(frame.y[0, 0]) for frame in frames if frame is not None]
     assert len(shown) > 6
     assert shown == sorted(shown), "each is lighter than the one before"
+
+
+def rgb_of(yuv: tuple[float, float, float], kr: float, kb: float, *, full: bool) -> tuple[float, float, float]:
+    """H.273 section 8.3, in floating point."""
+    y, u, v = (yuv[0], yuv[1] - 128, yuv[2] - 128)
+    y, u, v = (y / 255, u / 255, v / 255) if full else ((y - 16) / 219, u / 224, v / 224)
+    red, blue = y + 2 * (1 - kr) * v, y + 2 * (1 - kb) * u
+    return red, (y - kr * red - kb * blue) / (1 - kr - kb), blue
+
+
+@pytest.mark.parametrize(
+    ("x264", "kr", "kb", "full"),
+    [
+        ("", 0.2126, 0.0722, False),
+        ("colormatrix=bt709", 0.2126, 0.0722, False),
+        ("colormatrix=smpte170m", 0.299, 0.114, False),
+        ("colormatrix=bt470bg:fullrange=on", 0.299, 0.114, True),
+        ("colormatrix=bt709:fullrange=on", 0.2126, 0.0722, True),
+    ],
+)
+def test_whatever_a_stream_says_of_its_colours_frames_are_bt709_in_limited_range(
+    x264: str, kr: float, kb: float, full: bool
+) -> None:
+    frame = VideoDecoder("h264").decode(packet_of(encoded("h264", (64, 48), x264=x264), key=True))
+    assert frame is not None
+    assert (frame.matrix, frame.full_range) == ("bt709", False)
+    colour = float(frame.y.mean()), float(frame.u.mean()), float(frame.v.mean())
+    for is_now, was in zip(rgb_of(colour, 0.2126, 0.0722, full=False), rgb_of(GREY, kr, kb, full=full), strict=True):
+        assert abs(is_now - was) < 0.015
 
 
 def test_begins_with_a_key_frame(units: list[Packet]) -> None:

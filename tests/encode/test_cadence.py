@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from mediacore.encode.cadence import (
     BUSY_AGAIN_US,
     BUSY_US,
     KEEP_ALIVE_US,
+    KEY_AGAIN_US,
     KEY_PATIENCE_US,
     REFINE_AFTER_US,
     Cadence,
@@ -117,6 +120,19 @@ def test_a_wish_for_a_key_frame_does_not_wait_for_the_frame_rate() -> None:
     screen.cadence.want_key(screen.now_us)
     screen.run(start + 2000, [start + 1500])
     assert screen.done == [(start, "fresh", False), (start + 1000, "key", True)]
+
+
+def test_wishes_without_end() -> None:
+    screen = Screen()
+    start = screen.now_us
+    screen.run(start, [start])
+    for millisecond in range(1000):
+        screen.cadence.want_key(screen.now_us)
+        screen.run(start + millisecond * 1000, [start + millisecond * 1000])
+    keys = [at for at, _, key in screen.done if key]
+    assert len(keys) == 10
+    assert min(b - a for a, b in pairwise(keys)) >= KEY_AGAIN_US
+    assert screen.done[-1][0] - start >= SECOND - KEY_AGAIN_US
 
 
 def test_a_full_network_holds_frames_and_a_key_frame_for_a_while() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from screen_frames import PATCHES, SIZE, decode, frame, patches, screen
 
 from mediacore.encode.av_encoder import AvEncoder
 from mediacore.encode.choice import CANDIDATES
 from mediacore.encode.encoder import EncoderSettings
+from mediacore.encode.x264 import x264
 from mediacore.errors import EncoderError
+from mediacore.media import Frame
 
 CODECS = ("h264", "vp8", "vp9", "av1")
 
@@ -142,3 +146,29 @@ def test_time_base_of_a_rate_that_is_no_integer() -> None:
     wanted = EncoderSettings("h264", SIZE, 29.97, 1_000_000, 1_000_000)
     encoder = opened(wanted)
     assert len(encoder.encode(screen(0))) == 1
+
+
+def test_hardware_takes_its_own_order_of_chroma() -> None:
+    """NV12 comes of the same frames, without a change of colours; x264 stands for what is not here."""
+    wanted = settings("h264")
+    encoder = AvEncoder("libx264", wanted, replace(x264(wanted), pixel_format="nv12"))
+    encoded = [packet for _ in range(4) for packet in encoder.encode(screen(0))]
+    picture = decode("h264", encoded)[-1]
+    for is_now, was in zip(patches(picture), PATCHES, strict=True):
+        assert max(abs(a - b) for a, b in zip(is_now, was, strict=True)) <= 3
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_key_frame_of_the_worst_picture_stays_small(codec: str) -> None:
+    """Noise: 0.4 s of the rate at most after a second of it, 0.6 where the quantizer is at its coarsest then."""
+    wanted = settings(codec, bitrate_bps=1_000_000)
+    encoder = opened(wanted)
+    random = np.random.default_rng(3)
+    size = 0
+    for number in range(31):
+        block = random.integers(16, 235, SIZE[0] * SIZE[1] * 3 // 2, np.uint8)
+        noise = Frame.of_block(block.data, SIZE, SIZE[0], matrix=wanted.matrix, pts_us=number * 33_333)
+        (packet,) = encoder.encode(noise, key=number in (0, 30))
+        size = len(packet.data)
+    assert packet.is_key
+    assert size * 8 < (0.6 if codec in {"vp8", "av1"} else 0.4) * 1_000_000

@@ -186,6 +186,25 @@ def test_a_frame_that_was_not_taken_is_followed_by_a_key_frame(bench: Bench) -> 
     bench.until(lambda: sum(each.is_key for each in bench.encoded) >= 2)
 
 
+def test_who_takes_nothing_does_not_make_it_spin(bench: Bench) -> None:
+    """A rendition that refused everything was given key frames as quickly as they could be encoded."""
+    bench.takes = False
+    bench.show()
+    time.sleep(0.5)  # nothing tells that there is no more
+    assert 2 <= len(bench.encoded) <= 7
+
+
+def test_a_push_that_raises(benches: list[Bench], caplog: pytest.LogCaptureFixture) -> None:
+    """The frame that was encoded already does not count as lost as well."""
+    bench = Bench()
+    benches.append(bench)
+    bench.worker._push = lambda _encoded: 1 // 0  # type: ignore[assignment]
+    bench.show()
+    bench.until(lambda: bool(bench.failures))
+    assert "ZeroDivisionError" in str(bench.failures[0])
+    assert "the encoder of h264 ends" in caplog.text
+
+
 class Unwell:
     """An encoder that does to some frames what ``ails`` does."""
 

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiortc import RTCPeerConnection, RTCRtpReceiver
 
-from mediacore import Engine, EngineSettings
+from mediacore import Engine, EngineSettings, StreamSettings
 from mediacore.server.app import Server
 from mediacore.server.settings import ServerSettings
 from mediacore.testing.viewer import BuiltInViewer
@@ -106,12 +106,33 @@ async def test_malformed_offers(service: Service, sdp: str) -> None:
     assert service.engine.stats().sessions == ()
 
 
-async def test_an_offer_without_h264(service: Service) -> None:
-    status, problem = await service.offer(await offer_of("video/VP8"))
-    assert status == 406
-    assert "vp8" in json.dumps(problem["offered"]).lower()
-    assert "h264" in json.dumps(problem["available"]).lower()
-    assert service.engine.stats().sessions == ()
+async def test_an_offer_without_a_common_codec(recordings: Callable[..., Path]) -> None:
+    settings = EngineSettings(
+        recordings=(str(recordings("moving.h264")),), use_adb=False, stream=StreamSettings(transcode_codecs=("vp9",))
+    )
+    async with (
+        Engine(settings) as engine,
+        Server(engine, ServerSettings(port=0)) as server,
+        aiohttp.ClientSession() as client,
+    ):
+        headers = {"Content-Type": "application/sdp"}
+        async with client.post(server.url + WHEP, data=await offer_of("video/VP8"), headers=headers) as response:
+            assert response.status == 406
+            problem = await response.json()
+        assert "vp8" in json.dumps(problem["offered"]).lower()
+        available = json.dumps(problem["available"]).lower()
+        assert "h264" in available
+        assert "vp9" in available
+        assert engine.stats().sessions == ()
+
+
+async def test_an_offer_without_h264_gets_another_codec(service: Service) -> None:
+    headers = {"Content-Type": "application/sdp"}
+    offer = await offer_of("video/VP8")
+    async with service.client.post(service.whep, data=offer, headers=headers) as response:
+        assert response.status == 201
+    (stream,) = service.engine.stats().streams
+    assert [rendition.codec for rendition in stream.renditions] == ["vp8"]
 
 
 async def test_the_wall_picture_of_a_recording(service: Service) -> None:

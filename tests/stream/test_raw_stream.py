@@ -21,6 +21,7 @@ from mediacore.h264 import AccessUnitParser
 from mediacore.media import Applied, Packet, Target, Wanted
 from mediacore.media_loop import MediaLoop, monotonic_us
 from mediacore.settings import StreamSettings
+from mediacore.stream import frame_origin
 from mediacore.stream.stream import Stream
 
 SETTINGS = StreamSettings(bitrate_bps=4_000_000, fps=20, transcode_codecs=("vp8",))
@@ -149,6 +150,23 @@ async def test_a_new_size_or_rotation_is_described(loop: MediaLoop) -> None:
         first = await stream.wait_described(5)
         source.rotation = 90
         source.give(picture(1, (48, 64)))
+        second = await asyncio.wait_for(stream.next_description(first), 5)
+        assert (second.size, second.rotation) == ((48, 64), 90)
+    await stream.close()
+
+
+async def test_a_rotation_that_is_known_after_the_picture_is_described(
+    loop: MediaLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A screen that turned and stood still was described as before: no further picture told otherwise."""
+    monkeypatch.setattr(frame_origin, "ROTATION_FOLLOWS_S", (0.01, 0.05))
+    source = FakeFrames()
+    stream = stream_of(source)
+    await stream.open(loop)
+    with stream.frames():
+        source.give(picture(1, (48, 64)))
+        first = await asyncio.wait_for(stream.next_description(None), 5)
+        source.rotation = 90
         second = await asyncio.wait_for(stream.next_description(first), 5)
         assert (second.size, second.rotation) == ((48, 64), 90)
     await stream.close()

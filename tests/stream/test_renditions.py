@@ -138,11 +138,26 @@ async def test_what_can_be_taken(loop: MediaLoop) -> None:
 
 async def test_different_ones_are_bounded(made: Made) -> None:
     held = [made.renditions.hold("vp8", Wanted(fps=n)) for n in range(1, MAX_RENDITIONS + 1)]
-    with pytest.raises(LimitError, match="which is the limit"):
+    with pytest.raises(LimitError, match="8 are the limit"):
         made.renditions.hold("vp8", Wanted(fps=60))
     assert made.renditions.hold("vp8", Wanted(fps=1)) is held[0]
     made.renditions.release(held[3])
     made.renditions.hold("vp8", Wanted(fps=60))
+
+
+async def test_who_changes_their_mind_again_and_again_is_bounded(made: Made) -> None:
+    """Each wish for another rate left an encoder behind that took its time to end."""
+    started = made.encoders.started
+    for n in range(1, MAX_RENDITIONS + 1):
+        encoded = made.renditions.hold("vp8", Wanted(fps=n))
+        started[-1].may_close.clear()
+        made.renditions.release(encoded)
+    with pytest.raises(LimitError, match=f"{MAX_RENDITIONS} are being ended"):
+        made.renditions.hold("vp8", Wanted(fps=60))
+    for encoding in started:
+        encoding.may_close.set()
+    await until(lambda: not made.renditions._closing)
+    made.renditions.hold("vp8", Wanted(fps=1))
 
 
 async def test_one_that_fails_tells_why_and_leaves_the_others_alone(made: Made, loop: MediaLoop) -> None:
@@ -185,6 +200,7 @@ async def test_an_encoder_that_does_not_start_leaves_nothing(made: Made, loop: M
     for _ in range(MAX_RENDITIONS + 1):
         with pytest.raises(RuntimeError, match="can't start"):
             made.renditions.hold("vp8", Wanted())
+        await until(lambda: not made.renditions._closing)
     assert made.fan.fps == 0
     assert list(made.renditions) == []
 

@@ -223,6 +223,7 @@ def test_options_survive_the_command_line() -> None:
         screencap_jpeg=True,
         screencap_s={"raw": 0.25, "jpeg": 1.0},
         video_encoder=False,
+        screenrecord_frames=False,
         link_bps=100_000_000,
     )
     assert simulate.parse_arguments(simulate.arguments(options)) == (options, 1, False)

@@ -55,6 +55,7 @@ class CapturedDevice:
         self._display: Display | None = None
         self._control: ShellControl | None = None
         self._look = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -76,6 +77,7 @@ class CapturedDevice:
 
     async def open(self) -> None:
         """Ask what it is, and begin to watch its rotation. Raises a ``DeviceError`` or ``AdbError``."""
+        self._loop = asyncio.get_running_loop()
         self._display = await read_display(self.shell, self.serial)
         sdk = await read_sdk(self.shell)
         self._control = ShellControl(
@@ -84,8 +86,10 @@ class CapturedDevice:
         self._watching = asyncio.create_task(self._watch(), name=f"rotation of {self.serial}")
 
     def look_at_display(self) -> None:
-        """Its rotation is read now, not when it is due: something tells that it has changed."""
-        self._look.set()
+        """Its rotation is read now, not when it is due: something tells that it has changed. For any thread."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._look.set)
 
     async def read_display_again(self) -> None:
         """Size and rotation, for displays that can be unfolded. Raises a ``DeviceError`` or ``AdbError``."""

@@ -31,17 +31,14 @@ class FrameOutlet:
         self._push: Callable[[Frame], None] | None = None
         self._last: Frame | None = None
         self._dropped: Counter[DropCause] = Counter()
+        self.pictures = 0
+        """How many frames were put, whether they were like the one before or not."""
 
     @property
     def size(self) -> tuple[int, int] | None:
         """Size of the newest frame; None before the first."""
         last = self._last
         return last.size if last is not None else None
-
-    @property
-    def frame(self) -> Frame | None:
-        """The newest frame."""
-        return self._last
 
     def open(self, push: Callable[[Frame], None]) -> None:
         """From now on frames are pushed."""
@@ -69,6 +66,7 @@ class FrameOutlet:
         ``frame.dirty_rows`` must tell of the frame that was put before; where it is None, the two are compared.
         """
         with self._lock:
+            self.pictures += 1
             last = self._last
             if last is not None and (frame.dirty_rows == (0, 0) or (frame.dirty_rows is None and _same(frame, last))):
                 self._dropped[DropCause.UNCHANGED] += 1

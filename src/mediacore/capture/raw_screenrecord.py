@@ -19,14 +19,12 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from mediacore.capture.captured_device import CapturedDevice
-from mediacore.capture.frame_outlet import FrameOutlet
 from mediacore.capture.own_thread import in_own_thread
 from mediacore.capture.rate_gate import RateGate
-from mediacore.capture.retries import Retries
-from mediacore.capture.shots import SHOT_TIMEOUT_S, SLOTS, OversizeError, SlotSize, ended, open_shots
+from mediacore.capture.raw_capture import RawCapture
+from mediacore.capture.shots import SHOT_TIMEOUT_S, SLOTS, OversizeError, ended, open_shots
 from mediacore.capture.source import SourceStats
-from mediacore.errors import AdbError, CaptureError, DeviceDisconnectedError, DeviceError, MediacoreError
+from mediacore.errors import AdbError, DeviceError
 from mediacore.media import Applied, DropCause
 from mediacore.media_loop import monotonic_us
 from mediacore.picture_reader import Damaged, Ended, FrameStream, PictureReader, Shot
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
     from mediacore.adb.client import AdbClient
     from mediacore.capture.shots import ShotFormat
     from mediacore.capture.source import Control
+    from mediacore.errors import MediacoreError
     from mediacore.media import Frame, Target, Unsupported
     from mediacore.settings import StreamSettings
 
@@ -85,29 +84,17 @@ class RawScreenRecord:
     kind = "screenrecord-frames"
 
     def __init__(self, adb: AdbClient, serial: str, settings: StreamSettings) -> None:
-        self._adb = adb
-        self._serial = serial
         self._size = settings.size
-        self._outlet = FrameOutlet()
-        self._device = CapturedDevice(
-            adb,
-            serial,
-            rotation_poll_s=settings.rotation_poll_s,
-            picture_size=lambda: self._outlet.size,
-            on_turned=self._start_over,
-        )
+        self._over = asyncio.Event()  # another run is wanted, or none
+        self._capture = RawCapture(adb, serial, settings, attempt=self._record, on_turned=self._over.set)
+        self._serial = serial
+        self._outlet = self._capture.outlet
         self._lock = threading.Lock()  # of the gate, and of which run's frames are pushed
         self._gate = RateGate(settings.fps)
         self._began = 0
-        self._awake = asyncio.Event()  # somebody takes frames
-        self._over = asyncio.Event()  # another run is wanted, or none
-        self._retries = Retries()
-        self._on_end: Callable[[MediacoreError | None], None] | None = None
-        self._slots = SlotSize()
         self._run: _Run | None = None
         self._rotation = 0
         self._runs = 0
-        self._working: asyncio.Task[None] | None = None
 
     @property
     def rotation(self) -> int:
@@ -117,37 +104,27 @@ class RawScreenRecord:
     @property
     def control(self) -> Control | None:
         """Input, through ``input`` commands in a shell that stays open."""
-        return self._device.control
+        return self._capture.device.control
 
     async def open(
         self, push: Callable[[Frame], None], on_end: Callable[[MediacoreError | None], None], *, fps: float
     ) -> None:
         """Start; see ``FrameSource``."""
         self.set_fps(fps)
-        self._outlet.open(push)
-        try:
-            await self._device.open()
-        except BaseException:
-            await self.close()
-            raise
-        self._on_end = on_end
-        self._rotation = self._device.rotation
-        self._slots.fit(self._device.display.natural)
-        self._working = asyncio.create_task(self._work(), name=f"screenrecord {self._serial}")
+        await self._capture.open(push, on_end)
+        self._rotation = self._capture.device.rotation
 
     def set_fps(self, fps: float) -> None:
         """See ``FrameSource``; with 0 the run ends, and another one is started when frames are wanted again."""
         with self._lock:
             self._gate.set_fps(fps)
-        if fps > 0:
-            self._awake.set()
-        else:
-            self._awake.clear()
+        self._capture.want(fps)
+        if fps <= 0:
             self._over.set()
 
     def repeat(self) -> None:
         """The newest frame is pushed again: it is what the screen shows, or a newer one would have come."""
-        asyncio.get_running_loop().run_in_executor(None, self._outlet.put_again, monotonic_us())
+        self._capture.repeat()
 
     async def set_target(self, target: Target) -> Applied | Unsupported:
         """The rate is in force at once, the size with a new run."""
@@ -155,21 +132,16 @@ class RawScreenRecord:
             self.set_fps(target.fps)
         if target.size is not None and target.size != self._size:
             self._size = target.size
-            self._start_over()
+            self._over.set()
         if target.key_frame:
             self.repeat()
         return Applied(dataclasses.replace(target, size=self._size))
 
     async def close(self) -> None:
         """See ``FrameSource``."""
-        self._on_end = None
         async with contextlib.AsyncExitStack() as rest:  # which is freed even if this is cancelled
-            rest.push_async_callback(self._device.close)
             rest.push_async_callback(self._end_run)
-            rest.callback(self._outlet.close)
-            if self._working is not None:
-                self._working.cancel()
-                await asyncio.gather(self._working, return_exceptions=True)
+            await self._capture.close()
 
     def stats(self) -> SourceStats:
         """See ``FrameSource``."""
@@ -183,36 +155,17 @@ class RawScreenRecord:
 
     # ------------------------------------------------------------------------------------ runs
 
-    def _start_over(self) -> None:
-        self._over.set()
-
-    async def _work(self) -> None:
-        error: MediacoreError = CaptureError(self._serial, "screenrecord gives no frames")
-        while not self._retries.used_up:
-            began_us, shown = monotonic_us(), self._began
-            try:
-                if not self._awake.is_set():
-                    await self._end_run()
-                    await self._awake.wait()
-                await self._retries.pause()
-                await self._record()
-            except (DeviceError, AdbError) as failure:
-                log.info("screenrecord on %s: %s", self._serial, failure)
-                error = failure
-                self._retries.failed(began_us if self._began > shown else None)
-            else:
-                self._retries.reset()
-        await self._end_run()
-        on_end, self._on_end = self._on_end, None
-        if on_end is not None:
-            on_end(error)
-
     async def _record(self) -> None:
         """One run, until another one is wanted; it is left running then. Raises when it ends by itself."""
+        while not self._capture.wanted.is_set():
+            await self._end_run()
+            await self._capture.wanted.wait()
         self._over.clear()
-        if not self._awake.is_set():
-            return
-        run = await self._start_run()
+        try:
+            run = await self._start_run()
+        except (DeviceError, AdbError):
+            await self._end_run()
+            raise
         before, self._run = self._run, run
         over = asyncio.create_task(self._over.wait())
         began = asyncio.create_task(run.began.wait())
@@ -226,25 +179,21 @@ class RawScreenRecord:
             await self._end(before)
         if run.frames.done():
             await self._end_run()
-            try:
-                run.frames.result()
-            except OversizeError:
-                if not await self._slots.grow(self._device):
-                    raise
+            run.frames.result()
 
     async def _start_run(self) -> _Run:
-        display = self._device.display
+        display = self._capture.device.display
         words = ["screenrecord", "--output-format=frames"]
         size = display.size
         if self._size is not None:
             size = display.turned(self._size)
             words.append("--size={}x{}".format(*size))
         try:
-            sock = await self._adb.open_socket(self._serial, f"exec:{' '.join(words)} -")
+            sock = await self._capture.adb.open_socket(self._serial, f"exec:{' '.join(words)} -")
         except (DeviceError, AdbError) as error:
-            raise DeviceDisconnectedError(self._serial, f"the device is gone: {error}") from error
+            raise self._capture.gone(error) from error
         self._runs += 1
-        reader = PictureReader(sock, FrameStream(), slots=SLOTS, slot_bytes=self._slots.bytes)
+        reader = PictureReader(sock, FrameStream(), slots=SLOTS, slot_bytes=self._capture.slots.bytes)
         run = _Run(self._runs, reader, size, display.rotation)
         loop = asyncio.get_running_loop()
         frames = in_own_thread(
@@ -269,7 +218,12 @@ class RawScreenRecord:
         for shot_format in FIRST_FORMATS:
             try:
                 reader = await open_shots(
-                    self._adb, self._serial, shot_format, slots=self._slots, count=FIRST_SLOTS, size=run.size
+                    self._capture.adb,
+                    self._serial,
+                    shot_format,
+                    slots=self._capture.slots,
+                    count=FIRST_SLOTS,
+                    size=run.size,
                 )
             except (DeviceError, AdbError) as error:  # the run's end tells of it, if it matters
                 log.debug("no first picture of %s: %s", self._serial, error)

@@ -1,7 +1,7 @@
 """The source ``screencap``: single shots of the screen, again and again, for devices whose encoder is no use.
 
 All shots come through one connection to a loop on the device. Their format is the one that is there first
-(``ShotChoice``), measured at the start and again when costs change; the shots that are taken for it are shown as well.
+(``ShotChoice``), measured at the start and again when costs change; what is shot for that is shown too, if it is time.
 How often is ``ShotPace``'s business: as often as wanted while the screen changes, twice a second while it does not, at
 once after input. A shot that is damaged is counted and the next one taken; a connection that ends is opened again.
 
@@ -10,8 +10,6 @@ One thread asks for shots, takes them from the native reader, and pushes those t
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import dataclasses
 import functools
 import logging
@@ -19,18 +17,16 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from mediacore.capture.captured_device import CapturedDevice, words_of
-from mediacore.capture.frame_outlet import FrameOutlet
+from mediacore.capture.captured_device import words_of
 from mediacore.capture.own_thread import in_own_thread
-from mediacore.capture.retries import Retries
+from mediacore.capture.raw_capture import RawCapture
 from mediacore.capture.shot_choice import MEASURED_SHOTS, ShotChoice, ShotCost
 from mediacore.capture.shot_pace import ShotPace
-from mediacore.capture.shots import SHOT_TIMEOUT_S, OversizeError, SlotSize, ended, open_shots
+from mediacore.capture.shots import SHOT_TIMEOUT_S, OversizeError, ended, open_shots
 from mediacore.capture.source import SourceStats
 from mediacore.errors import (
     AdbError,
     CaptureError,
-    DeviceDisconnectedError,
     DeviceError,
     DeviceTimeoutError,
     MediacoreError,
@@ -63,72 +59,47 @@ class Screencap:
     kind = "screencap"
 
     def __init__(self, adb: AdbClient, serial: str, settings: StreamSettings) -> None:
-        self._adb = adb
-        self._serial = serial
         self._size = settings.size
-        self._outlet = FrameOutlet()
-        self._device = CapturedDevice(
-            adb,
-            serial,
-            rotation_poll_s=settings.rotation_poll_s,
-            picture_size=lambda: self._outlet.size,
-            on_turned=self._look,
-            on_input=self._look,
-        )
+        self._capture = RawCapture(adb, serial, settings, attempt=self._take, on_turned=self._look, on_input=self._look)
+        self._serial = serial
+        self._outlet = self._capture.outlet
         self._lock = threading.Lock()  # of the pace
         self._pace = ShotPace(settings.fps)
         self._woken = threading.Event()
-        self._awake = asyncio.Event()  # somebody takes frames
         self._choice = ShotChoice()
-        self._retries = Retries()
-        self._on_end: Callable[[MediacoreError | None], None] | None = None
-        self._slots = SlotSize()
         self._shot_size: tuple[int, int] | None = None
         self._changed = False  # whether the newest shot differed from the one before
-        self._shown = 0  # shots that were pictures
         self._stopping = False
         self._reader: PictureReader | None = None
         self._runs = 0
-        self._working: asyncio.Task[None] | None = None
 
     @property
     def rotation(self) -> int:
         """Rotation of the display in degrees, as it was seen last."""
-        return self._device.rotation
+        return self._capture.device.rotation
 
     @property
     def control(self) -> Control | None:
         """Input, through ``input`` commands in a shell that stays open."""
-        return self._device.control
+        return self._capture.device.control
 
     async def open(
         self, push: Callable[[Frame], None], on_end: Callable[[MediacoreError | None], None], *, fps: float
     ) -> None:
         """Start; see ``FrameSource``. What the formats cost is measured afterwards."""
         self.set_fps(fps)
-        self._outlet.open(push)
-        try:
-            await self._device.open()
-        except BaseException:
-            await self.close()
-            raise
-        self._on_end = on_end
-        self._slots.fit(self._device.display.natural)
-        self._working = asyncio.create_task(self._work(), name=f"screencap {self._serial}")
+        await self._capture.open(push, on_end)
 
     def set_fps(self, fps: float) -> None:
         """See ``FrameSource``; with 0 no shot is taken, and the connection stays."""
         with self._lock:
             self._pace.set_fps(fps)
         self._woken.set()
-        if fps > 0:
-            self._awake.set()
-        else:
-            self._awake.clear()
+        self._capture.want(fps)
 
     def repeat(self) -> None:
         """The newest shot is pushed again, and another one is taken at once."""
-        asyncio.get_running_loop().run_in_executor(None, self._outlet.put_again, monotonic_us())
+        self._capture.repeat()
         self._look()
 
     async def set_target(self, target: Target) -> Applied | Unsupported:
@@ -145,15 +116,9 @@ class Screencap:
 
     async def close(self) -> None:
         """See ``FrameSource``."""
-        self._on_end = None
         self._stopping = True
         self._woken.set()
-        async with contextlib.AsyncExitStack() as rest:  # which is freed even if this is cancelled
-            rest.push_async_callback(self._device.close)
-            rest.callback(self._outlet.close)
-            if self._working is not None:
-                self._working.cancel()
-                await asyncio.gather(self._working, return_exceptions=True)
+        await self._capture.close()
 
     def stats(self) -> SourceStats:
         """See ``FrameSource``."""
@@ -162,95 +127,66 @@ class Screencap:
             capture += ", two at a time"
         return SourceStats(max(0, self._runs - 1), 0, self._outlet.drops(), capture)
 
-    # ------------------------------------------------------------------------------------ connections
-
     def _look(self) -> None:
         with self._lock:
             self._pace.look(monotonic_us())
         self._woken.set()
 
-    async def _work(self) -> None:
-        error: MediacoreError = CaptureError(self._serial, "screencap gives no pictures")
-        while not self._retries.used_up:
-            began_us, shown = monotonic_us(), self._shown
-            try:
-                await self._awake.wait()
-                await self._retries.pause()
-                await self._measure()
-                if self._choice.best is not None:
-                    await self._capture()
-            except (DeviceError, AdbError) as failure:
-                log.info("screencap on %s: %s", self._serial, failure)
-                error = failure
-                self._retries.failed(began_us if self._shown > shown else None)
-            else:
-                self._retries.reset()
-        on_end, self._on_end = self._on_end, None
-        if on_end is not None:
-            on_end(error)
+    # ------------------------------------------------------------------------------------ connections
 
-    async def _connect(self, shot_format: ShotFormat) -> PictureReader:
+    async def _take(self) -> None:
+        """Measure if that is to be done, and take shots until it is to be done again."""
+        await self._capture.wanted.wait()
+        await self._measure()
+        best = self._choice.best
+        assert best is not None
+        self._runs += 1
+        await self._in_thread(best, self._take_shots)
+
+    async def _in_thread(self, shot_format: ShotFormat, work: Callable[[PictureReader, ShotFormat], None]) -> None:
+        """``work`` with a connection for a format."""
         try:
-            return await open_shots(self._adb, self._serial, shot_format, slots=self._slots, size=self._size)
+            reader = await open_shots(
+                self._capture.adb, self._serial, shot_format, slots=self._capture.slots, size=self._size
+            )
         except (DeviceError, AdbError) as error:
-            raise DeviceDisconnectedError(self._serial, f"the device is gone: {error}") from error
+            raise self._capture.gone(error) from error
+        self._reader = reader
+        try:
+            await in_own_thread(
+                functools.partial(work, reader, shot_format), name=f"screencap {self._serial}", wake=reader.close
+            )
+        finally:
+            self._reader = None
+            reader.close()
 
     async def _measure(self) -> None:
         """Find out what each format costs, if that is not known. Raises ``CaptureError`` if none gives a picture."""
         formats = self._choice.to_measure(monotonic_us(), changing=self._changed)
         for shot_format in formats:
-            try:
-                await self._measure_format(shot_format)
-            except OversizeError:
-                if await self._slots.grow(self._device):
-                    return  # from the beginning, with more memory
-                self._choice.failed(shot_format)
+            await self._measure_format(shot_format)
         if formats:
             self._choice.settled(monotonic_us())
             with self._lock:
-                self._pace.start_over()
-                self._pace.look(monotonic_us())
+                self._pace.start_over(monotonic_us())
         if self._choice.best is None:
             raise CaptureError(self._serial, f"screencap gives no pictures: {await self._words()}")
         if formats:
             log.info("screencap on %s: %s", self._serial, self._choice)
 
     async def _measure_format(self, shot_format: ShotFormat) -> None:
-        reader = await self._connect(shot_format)
         try:
-            await in_own_thread(
-                functools.partial(self._take_measured, reader, shot_format),
-                name=f"screencap {self._serial}",
-                wake=reader.close,
-            )
-        finally:
-            reader.close()
+            await self._in_thread(shot_format, self._take_measured)
+        except OversizeError:
+            if await self._capture.slots.grow(self._capture.device):
+                await self._measure_format(shot_format)
+            else:
+                self._choice.failed(shot_format)
 
     async def _words(self) -> str:
         """What the program says instead."""
-        said = await self._device.shell.run("screencap -p 2>&1 >/dev/null", timeout_s=SHOT_TIMEOUT_S)
+        said = await self._capture.device.shell.run("screencap -p 2>&1 >/dev/null", timeout_s=SHOT_TIMEOUT_S)
         return words_of(said.stdout) or f"its exit code is {said.exit_code}"
-
-    async def _capture(self) -> None:
-        """Take shots until formats are to be measured again; raises when the connection ends or is of no use."""
-        best = self._choice.best
-        assert best is not None
-        reader = await self._connect(best)
-        self._runs += 1
-        self._reader = reader
-        loop = asyncio.get_running_loop()
-        try:
-            await in_own_thread(
-                functools.partial(self._take_shots, reader, loop),
-                name=f"screencap {self._serial}",
-                wake=reader.close,
-            )
-        except OversizeError:
-            if not await self._slots.grow(self._device):
-                raise
-        finally:
-            self._reader = None
-            reader.close()
 
     # ------------------------------------------------------------------------------------ in the thread
 
@@ -263,8 +199,7 @@ class Screencap:
             item = reader.next(SHOT_TIMEOUT_S if patience_us is None else patience_us / 1e6)
             if isinstance(item, Shot):
                 costs.append(ShotCost(item.complete_us - asked_us, item.decoded_us - item.complete_us))
-                self._outlet.put(item.frame)
-                self._shown += 1
+                self._put_measured(item.frame, asked_us)
             elif item is None and not costs:
                 self._choice.gave_up(shot_format, monotonic_us() - asked_us)
                 return
@@ -275,7 +210,20 @@ class Screencap:
         else:
             self._choice.failed(shot_format)
 
-    def _take_shots(self, reader: PictureReader, loop: asyncio.AbstractEventLoop) -> None:
+    def _put_measured(self, frame: Frame, asked_us: int) -> None:
+        """Push a shot that was taken to measure it, if one is due."""
+        with self._lock:
+            is_due = self._pace.due_us(0) <= asked_us
+            if is_due:
+                self._pace.asked(asked_us)
+        if is_due:
+            # The one before may not have been pushed.
+            self._outlet.put(dataclasses.replace(frame, dirty_rows=None))
+        else:
+            self._outlet.drop(DropCause.RATE)
+
+    def _take_shots(self, reader: PictureReader, shot_format: ShotFormat) -> None:
+        del shot_format
         asked: deque[int] = deque()
         complete_us = damaged = 0
         while not self._stopping:
@@ -297,15 +245,15 @@ class Screencap:
                 complete_us = item.complete_us
                 self._choice.used(cost_us)
                 self._changed = self._outlet.put(item.frame)
-                self._shown += 1
                 with self._lock:
                     self._pace.came(monotonic_us(), changed=self._changed, took_us=cost_us)
                 if item.frame.size != self._shot_size:
                     self._shot_size = item.frame.size
-                    loop.call_soon_threadsafe(self._device.look_at_display)
+                    self._capture.device.look_at_display()
             elif item is not None:
                 asked.popleft()
-                damaged += 1
+                # Where there is no memory, others keep frames: no fault of the device's.
+                damaged += not (isinstance(item, Damaged) and item.cause == DropCause.POOL_EXHAUSTED)
                 self._check(item, damaged)
 
     def _next(
@@ -336,6 +284,6 @@ class Screencap:
     def _count(self, item: Damaged) -> None:
         """Raises ``OversizeError``: a reader with more memory may take such pictures."""
         log.debug("a shot of %s is damaged: %s", self._serial, item.detail)
+        self._outlet.drop(item.cause)
         if item.cause == DropCause.OVERSIZE:
             raise OversizeError(self._serial, f"the screen is larger than it was: {item.detail}")
-        self._outlet.drop(item.cause)

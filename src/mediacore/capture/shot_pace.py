@@ -119,6 +119,8 @@ class ShotPace:
             slower = max(self._interval_us, self._idle_us) * BACK_OFF
             self._idle_us = max(min(slower, IDLE_US), 2.0 * took_us)
 
-    def start_over(self) -> None:
-        """The connection or the format is another: what was measured does not hold."""
+    def start_over(self, now_us: int) -> None:
+        """The connection or the format is another: what was measured does not hold, and what is shown may be old."""
         self._depth = ShotDepth()
+        self._idle_us = 0.0
+        self._awake_until_us = now_us + QUIET_US

@@ -4,7 +4,7 @@
   a little late in turn all pass. After a pause it never waits.
 - A screen that stopped is encoded once more after ``REFINE_AFTER_US``, with the bits that the last movement did not
   have, and then once per ``KEEP_ALIVE_US``.
-- A wish for a key frame is followed at once, with the newest frame there is.
+- A wish for a key frame is followed at once, with the newest frame there is, but ``KEY_AGAIN_US`` after another one.
 - While too much waits in the network, nothing is encoded; a key frame that is wished for waits ``KEY_PATIENCE_US`` at
   most.
 """
@@ -21,6 +21,8 @@ BUSY_US = 100_000
 BUSY_AGAIN_US = 10_000
 """How often a full network is looked at while a frame waits."""
 KEY_PATIENCE_US = 500_000
+KEY_AGAIN_US = 100_000
+"""Whoever refuses key frames, or asks for them without end, gets no more than ten a second."""
 
 Why: TypeAlias = Literal["fresh", "refine", "keep-alive", "key"]
 Hold: TypeAlias = Literal["rate", "network"]
@@ -54,6 +56,7 @@ class Cadence:
         """Frames per second at most; may be changed at any time."""
         self._due_us: int | None = None
         self._key_since_us: int | None = None
+        self._key_us: int | None = None
         self._encoded_us: int | None = None
         self._refined = False
 
@@ -78,6 +81,8 @@ class Cadence:
             patient = self._key_since_us is None or now_us - self._key_since_us < KEY_PATIENCE_US
             if patient:
                 return Later(now_us + BUSY_AGAIN_US, "network" if waiting else None)
+        if key and self._key_us is not None and now_us < self._key_us + KEY_AGAIN_US:
+            return Later(self._key_us + KEY_AGAIN_US, "rate" if waiting else None)
         if waiting:
             # Half a period early is no new frame rate: what is due next counts from what was due, not from now.
             early_us = 0 if self._due_us is None else self._due_us - self._period_us // 2 - now_us
@@ -96,7 +101,7 @@ class Cadence:
     def encoded(self, now_us: int, why: Why, *, key: bool) -> None:
         """It was encoded; ``key`` if it became a key frame."""
         if key:
-            self._key_since_us = None
+            self._key_since_us, self._key_us = None, now_us
         if why == "fresh":
             due_us = now_us if self._due_us is None else max(self._due_us, now_us - self._period_us)
             self._due_us = due_us + self._period_us

@@ -124,33 +124,35 @@ def _open(candidate: Candidate, settings: EncoderSettings) -> Encoder:
 
 
 def _test(encoder: Encoder) -> None:
-    """Raises ``EncoderError`` unless a frame comes back at once, as a key frame, and looks as it went in."""
+    """Raises ``EncoderError`` unless a key frame and another come back at once and look as they went in."""
     width, height = encoder.settings.size
     luma, chroma = width * height, width // 2 * (height // 2)
     block = np.repeat(np.array(TEST_COLOUR, np.uint8), (luma, chroma, chroma))
     frame = Frame.of_block(block.data, (width, height), width, matrix=encoder.settings.matrix)
-    encoded = encoder.encode(frame, key=True)
-    if len(encoded) != 1 or not encoded[0].is_key:
-        raise EncoderError(f"{encoder.name} gives {len(encoded)} packets for a key frame")
-    for decoded in _decode(encoder.settings.codec, encoded[0]):
+    first, second = encoder.encode(frame, key=True), encoder.encode(frame)
+    if [packet.is_key for packet in (*first, *second)] != [True, False]:
+        raise EncoderError(f"{encoder.name} gives {len(first)} and {len(second)} packets for a key frame and another")
+    decoded_frames = _decode(encoder.settings.codec, [*first, *second])
+    if len(decoded_frames) != 2:
+        raise EncoderError(f"{encoder.name} gives what cannot be decoded")
+    for decoded in decoded_frames:
         planes = [
             float(np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:, : plane.width].mean())
             for plane in decoded.planes
         ]
-        if decoded.width == width and decoded.height == height and _close(planes):
-            return
-        raise EncoderError(f"{encoder.name} gives a picture of {decoded.width}x{decoded.height} with {planes}")
-    raise EncoderError(f"{encoder.name} gives what cannot be decoded")
+        if (decoded.width, decoded.height) != (width, height) or not _close(planes):
+            raise EncoderError(f"{encoder.name} gives a picture of {decoded.width}x{decoded.height} with {planes}")
 
 
 def _close(planes: list[float]) -> bool:
     return all(abs(plane - colour) <= TEST_TOLERANCE for plane, colour in zip(planes, TEST_COLOUR, strict=True))
 
 
-def _decode(codec: str, encoded: EncodedFrame) -> list[av.VideoFrame]:
+def _decode(codec: str, encoded: list[EncodedFrame]) -> list[av.VideoFrame]:
     try:
         decoder = av.CodecContext.create("libdav1d" if codec == "av1" else codec, "r")
         assert isinstance(decoder, av.VideoCodecContext)
-        return [*decoder.decode(av.Packet(bytes(encoded.data))), *decoder.decode(None)]
+        frames = [frame for packet in encoded for frame in decoder.decode(av.Packet(bytes(packet.data)))]
+        return frames + decoder.decode(None)
     except av.FFmpegError as error:
         raise EncoderError(f"what it gives cannot be decoded: {error.strerror}") from error

@@ -19,15 +19,13 @@ if TYPE_CHECKING:
 
     Open: TypeAlias = Callable[..., tuple[Encoder, tuple[Refusal, ...]]]
 
-LEAST_PX = 16
-"""Shortest side that is encoded."""
-
 
 def fitted(size: tuple[int, int], box: tuple[int, int] | None) -> tuple[int, int]:
     """The size to encode: as large as fits into ``box``, in the shape of ``size``, never larger than that, even."""
     width, height = size
     scale = min(1.0, box[0] / width, box[1] / height) if box else 1.0
-    return max(LEAST_PX, int(width * scale) // 2 * 2), max(LEAST_PX, int(height * scale) // 2 * 2)
+    # Not a pixel less because of a rounded factor.
+    return max(2, int(width * scale + 1e-6) // 2 * 2), max(2, int(height * scale + 1e-6) // 2 * 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +64,16 @@ class Order:
 
 
 class EncoderDesk:
-    """Belongs to one thread."""
+    """Belongs to one thread. ``now_us`` is the time, where it is another than the monotonic clock's."""
 
-    def __init__(self, open_encoder: Open) -> None:
-        self._open = open_encoder
+    def __init__(self, open_encoder: Open, now_us: Callable[[], int] = lambda: time.monotonic_ns() // 1000) -> None:
+        self._open, self._now_us = open_encoder, now_us
         self._encoder: Encoder | None = None
         self._reopening: Reopening | None = None
 
     def prepare(self, order: Order, frame: Frame, *, key: bool) -> Encoder | None:
         """Have the right encoder open; it is returned if it is a new one. Raises ``EncoderError``."""
-        wanted, now_us = order.settings(frame), time.monotonic_ns() // 1000
+        wanted, now_us = order.settings(frame), self._now_us()
         encoder = self._encoder
         if encoder is not None and self._fits(encoder, wanted, now_us, key=key) and encoder.name not in order.without:
             return None

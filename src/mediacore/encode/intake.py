@@ -67,9 +67,9 @@ class Intake:
         self._encoded += 1
 
     def lost(self, cause: DropCause) -> None:
-        """What was taken is not encoded."""
+        """What was taken is not encoded, unless it is by now."""
+        self._dropped[cause] += self._in_work
         self._in_work = False
-        self._dropped[cause] += 1
 
     def close(self) -> None:
         """Nothing that waits or is being encoded counts any more."""
@@ -79,13 +79,12 @@ class Intake:
         if self._waiting is not None:
             self._waiting = None
             self._dropped[DropCause.CLOSED] += 1
-        if self._in_work:
-            self.lost(DropCause.CLOSED)
+        self.lost(DropCause.CLOSED)
 
     def stats(self) -> QueueStats:
         """Counts since it was made: pushed = delivered + queued + the sum of dropped."""
         ring = self._ring.stats
-        dropped = self._dropped + Counter(ring.dropped)
+        dropped = self._dropped + Counter(ring.dropped)  # without zeros
         return QueueStats(
             ring.pushed, self._encoded, ring.queued + (self._waiting is not None) + self._in_work, dict(dropped)
         )

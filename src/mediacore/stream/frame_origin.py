@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from mediacore.stream.encoded import EncodedRendition
     from mediacore.stream.frame_fan import FrameFan
 
+ROTATION_FOLLOWS_S = (0.5, 2.0)
+"""A turned picture may come before the source has found out how the display is turned, and be the last one for long."""
+
 
 class FrameOrigin:
     """From ``open`` to ``close``.
@@ -51,7 +54,9 @@ class FrameOrigin:
         self._loop = asyncio.get_running_loop()
         self._seen: tuple[tuple[int, int], int] | None = None  # size and rotation; belongs to the source's thread
         self._description: StreamDescription | None = None
+        self._looks: list[asyncio.TimerHandle] = []
         self._open = False
+        self._closed = False
 
     @property
     def kind(self) -> str:
@@ -83,6 +88,9 @@ class FrameOrigin:
     async def close(self) -> None:
         """Stop it."""
         self._open = False
+        self._closed = True
+        for look in self._looks:
+            look.cancel()
         await self._source.close()
 
     def demand(self, fps: float) -> None:
@@ -123,11 +131,21 @@ class FrameOrigin:
         self._fan.push(frame)
 
     def _first_of_its_kind(self, size: tuple[int, int], rotation: int) -> None:
+        if self._closed:
+            return
         known = self._description
         profile, epoch = (known.profile_level_id, known.epoch) if known is not None else ("", 0)
         self._describe(size, rotation, profile, epoch)
+        for wait_s in ROTATION_FOLLOWS_S:
+            self._looks.append(self._loop.call_later(wait_s, self._look_at_rotation))
         if known is None and self._open and not self._fan.fps:
             self._source.set_fps(0)
+
+    def _look_at_rotation(self) -> None:
+        self._looks = [look for look in self._looks if look.when() > self._loop.time()]
+        known = self._description
+        if known is not None:
+            self._describe(known.size, self._source.rotation, known.profile_level_id, known.epoch)
 
     def _describe(self, size: tuple[int, int], rotation: int, profile: str, epoch: int) -> None:
         codec = self._primary.rendition.codec

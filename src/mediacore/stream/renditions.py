@@ -167,9 +167,10 @@ class Renditions:
             if encoded.wanted == wanted and encoded.failure is None:
                 encoded.hold()
                 return encoded
-        if len(self._shared) >= MAX_RENDITIONS:
+        if len(self._shared) >= MAX_RENDITIONS or len(self._closing) >= MAX_RENDITIONS:
             raise LimitError(
-                f"{len(self._shared)} different encodings of one stream are made already, which is the limit"
+                f"{len(self._shared)} different encodings of one stream are made already, and {len(self._closing)} are "
+                f"being ended; {MAX_RENDITIONS} are the limit"
             )
         return self._begin(codec, wanted)
 
@@ -196,6 +197,11 @@ class Renditions:
         renditions = [self.video, *(encoded.rendition for encoded in self._shared)]
         figures = [rendition.figures() for rendition in renditions]
         return int(sum(each.get("viewers", 0) + each.get("taps", 0) for each in figures))
+
+    def fps(self) -> float:
+        """Frames per second over the last two seconds: of the video, or of what is made of its pictures."""
+        counted = [self.video, *(encoded.rendition for encoded in self._shared if self.primary is not None)]
+        return max(rendition.figures()["fps"] for rendition in counted)
 
     def end(self) -> None:
         """The source gives nothing more: it is not asked any more."""

@@ -215,7 +215,7 @@ class Stream:
             key_frames=int(figures["key_frames"]),
             key_frame_requests=renditions.video.key_frame_requests,
             restarts=source.restarts,
-            fps=figures["fps"],
+            fps=renditions.fps(),
             bitrate_bps=figures["bitrate_bps"],
             dropped=source.dropped,
             capture="; ".join(filter(None, (source.capture, *self._feed.passed_over))),

@@ -75,6 +75,8 @@ class DeviceOptions:
     """Seconds that a ``screencap`` takes at least, by its format, 0 to 60: ``{"raw": 0.2, "png": 0.9}``."""
     video_encoder: bool = True
     """False: ``screenrecord`` finds no encoder; its raw frames need none."""
+    screenrecord_frames: bool = True
+    """False: ``screenrecord`` knows no ``--output-format=frames``."""
     link_bps: int = 0
     """Bit rate of the way to adb servers, for each of them, 1 Mb/s to 100 Gb/s; 0: as fast as it goes."""
     features: tuple[str, ...] = FEATURES

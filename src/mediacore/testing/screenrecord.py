@@ -148,6 +148,8 @@ async def screenrecord(phone: Phone, io: Io, args: list[str]) -> int:
         if options.help:
             await io.say(HELP.format(unlimited=UNLIMITED if phone.options.unlimited_screenrecord else ""))
             return 0
+        if options.output_format == "frames" and not phone.options.screenrecord_frames:
+            raise UsageError("Unknown format 'frames'")
         if options.output is None:
             raise UsageError("Must specify output file (see --help).")
     except UsageError as error:
