@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from left_behind import fill_thread_pool, held, settled
 
 from mediacore import Engine, EngineSettings, StreamSettings, Wanted
 from mediacore.errors import ConnectFailedError, UnsupportedError, WantedError
@@ -174,6 +175,32 @@ async def test_a_viewer_whose_codec_cannot_be_encoded_is_told_why_it_ends(record
         async with asyncio.timeout(5):
             while engine.stats().sessions:
                 await asyncio.sleep(0.01)  # it ends by itself
+
+
+async def test_viewers_that_want_this_and_that_leave_nothing_behind(recordings: Callable[..., Path]) -> None:
+    async with served(recordings(), grace_s=60) as (engine, url):
+
+        async def watch(n: int) -> None:
+            async with BuiltInViewer(f"{url}?codec={('vp8', 'h264')[n % 2]}&size=96x96") as viewer:
+                await viewer.wait_frames(1)
+                session = the_session(engine)
+                await session.want(Wanted(size=(80, 80), fps=(None, 7.0, 10.0)[n % 3]))
+                await session.want(Wanted())
+                if n % 4 == 3:
+                    await session.close()
+            async with asyncio.timeout(10):
+                while engine.stats().sessions or engine.stats().streams[0].renditions:
+                    await asyncio.sleep(0.01)  # they end in the background
+
+        await fill_thread_pool()
+        await watch(0)
+        await watch(1)
+        before = held()
+        for n in range(12):
+            await watch(n)
+        after = await settled(before)
+        assert (after.tasks, after.threads) == (before.tasks, before.threads)
+        assert after.fds <= before.fds
 
 
 def refused(url: str, offer: str) -> tuple[int, dict[str, Any]]:

@@ -1,6 +1,6 @@
-"""Firefox on the viewer page, in a process of its own: ``python firefox_page.py URL FRAMES FOLDER``.
+"""Firefox on the viewer page, in a process of its own: ``python firefox_page.py FRAMES FOLDER URL...``.
 
-Opens the page's address, waits until so many pictures were presented, and prints one line of JSON: ``state``,
+Opens each address, waits until so many pictures were presented, and prints one line of JSON for each: ``state``,
 ``codec``, ``size``, ``frames``, ``seconds`` (of them), ``first_ms``, ``latency`` (as the page shows it) and ``colours``
 (means about ``patches.PLACES``). Firefox is driven by Marionette, its own protocol, and keeps its files in FOLDER.
 """
@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ return {state: document.body.dataset.state, words: text("state"), codec: text("c
 def watch(firefox: Marionette, url: str, count: int) -> dict[str, Any]:
     """What the page shows after ``count`` pictures."""
     firefox.timeout.script = PICTURES_S
+    firefox.navigate("about:blank")  # the way to another query with the same fragment is not waited for
     firefox.navigate(url)
     try:
         frames, seconds = firefox.execute_async_script(COUNT, [count])
@@ -56,9 +58,9 @@ def watch(firefox: Marionette, url: str, count: int) -> dict[str, Any]:
     return says | {"frames": frames, "seconds": seconds, "colours": colours}
 
 
-def main(url: str, count: int, folder: Path) -> None:
-    """Start Firefox, watch, end it."""
-    os.environ["HOME"] = str(folder)
+def main(count: int, folder: Path, urls: list[str]) -> None:
+    """Start Firefox, watch one after the other, end it."""
+    os.environ["HOME"] = tempfile.tempdir = str(folder)
     firefox = Marionette(
         bin=FIREFOX,
         host="127.0.0.1",
@@ -70,7 +72,8 @@ def main(url: str, count: int, folder: Path) -> None:
     )
     try:
         firefox.start_session()
-        print(json.dumps(watch(firefox, url, count)), flush=True)
+        for url in urls:
+            print(json.dumps(watch(firefox, url, count)), flush=True)
     finally:
         with contextlib.suppress(Exception):  # it may have ended by itself; what counts is that it is gone
             firefox.quit(in_app=False)
@@ -79,4 +82,4 @@ def main(url: str, count: int, folder: Path) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

@@ -57,15 +57,15 @@ async def chromium(*arguments: str) -> AsyncIterator[Page]:
             await browser.close()
 
 
-async def firefox(url: str, frames: int, folder: Path) -> dict[str, Any]:
-    """What Firefox sees of a page after so many pictures."""
+async def firefox(urls: list[str], frames: int, folder: Path) -> list[dict[str, Any]]:
+    """What Firefox sees of each page after so many pictures."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-W", "ignore"),  # of Marionette's own, which is closed to us
         str(Path(__file__).with_name("firefox_page.py")),
-        url,
         str(frames),
         str(folder),
+        *urls,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -76,9 +76,9 @@ async def firefox(url: str, frames: int, folder: Path) -> dict[str, Any]:
         if process.returncode is None:
             process.terminate()
             await process.wait()
-    lines = [line for line in output.decode().splitlines() if line.startswith("{")]
-    assert lines, complaints.decode(errors="replace")[-2000:]
-    return dict(json.loads(lines[-1]))
+    seen = [json.loads(line) for line in output.decode().splitlines() if line.startswith("{")]
+    assert len(seen) == len(urls), complaints.decode(errors="replace")[-2000:]
+    return seen
 
 
 async def open_page(page: Page, url: str, frames: int = 20) -> None:
@@ -164,25 +164,19 @@ async def test_a_smaller_picture_and_fewer_of_them(codec: str) -> None:
         assert await page.evaluate("document.body.dataset.state") == "live"
 
 
-@pytest.mark.parametrize("codec", ["vp8", "vp9", "av1"])
-async def test_firefox_plays_a_device_that_gives_h264(codec: str, tmp_path: Path) -> None:
-    """Firefox on Linux without its plugin offers no H.264."""
-    async with served(scene="patches") as (url, _):
-        seen = await firefox(url % f"?codec={codec}", 60, tmp_path)
-        found = errors(seen["colours"]) if seen["colours"] else [(255.0, (0, 0, 0), [0.0])]
-        rate = (seen["frames"] - 1) / seen["seconds"] if seen["seconds"] else 0
-        print(
-            f"Firefox plays {seen['codec']}: first picture {seen['first_ms']:.0f} ms, {rate:.1f} fps, latency "
-            f"{seen['latency']} ms, colours at most {found[0][0]:.1f} off"
-        )
-        assert (seen["state"], seen["codec"], seen["size"]) == ("live", NAMES[codec], [360, 640]), seen
-        assert rate > 15
-        assert found[0][0] <= NEAR, found[:3]
-
-
-async def test_firefox_gets_the_first_codec_that_it_takes(tmp_path: Path) -> None:
-    async with served(scene="scroll") as (url, engine):
-        preferred = engine.settings.stream.transcode_codecs
-        seen = await firefox(url % "", 20, tmp_path)
-        assert seen["codec"] == NAMES[next(codec for codec in preferred if codec != "h264")]
-        assert seen["frames"] == 20
+async def test_firefox_plays_a_device_that_gives_h264(tmp_path: Path) -> None:
+    """Firefox on Linux without its plugin offers no H.264: it gets any other codec, the first of ours by itself."""
+    async with served(scene="patches") as (url, engine):
+        first = next(codec for codec in engine.settings.stream.transcode_codecs if codec != "h264")
+        wanted = {"vp8": "?codec=vp8", "vp9": "?codec=vp9", "av1": "?codec=av1", "": ""}
+        pages = await firefox([url % query for query in wanted.values()], 60, tmp_path)
+        for codec, seen in zip(wanted, pages, strict=True):
+            assert (seen["state"], seen["size"], seen["frames"]) == ("live", [360, 640], 60), seen
+            assert seen["codec"] == NAMES[codec or first]
+            rate, found = (seen["frames"] - 1) / seen["seconds"], errors(seen["colours"])
+            print(
+                f"Firefox plays {seen['codec']}: first picture {seen['first_ms']:.0f} ms, {rate:.1f} fps, latency "
+                f"{seen['latency']} ms, colours at most {found[0][0]:.1f} off"
+            )
+            assert rate > 5
+            assert found[0][0] <= NEAR, (codec, found[:3])
