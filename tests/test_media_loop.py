@@ -43,7 +43,7 @@ class Native:
 
     def add(self, *_: object, **__: object) -> int:
         if self.refuses:
-            raise RuntimeError("4096 commands are waiting")
+            raise _core.QueueFullError("4096 commands are waiting")
         self.number += 1
         return self.number
 
@@ -64,7 +64,7 @@ class Native:
     def remove(self, id: int, token: int = 0) -> None:
         if self.refuses:
             self.refuses -= 1
-            raise RuntimeError("4096 commands are waiting")
+            raise _core.QueueFullError("4096 commands are waiting")
         self.removed.append(id)
         if token and not self.silent:
             self.tell((_core.EVENT_DONE, token, None))

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -142,6 +143,17 @@ bool push(MediaLoop& loop, Id rendition, py::handle data, std::int64_t pts_us, b
   return loop.push(rendition, std::move(unit), time_of(due_us, "due_us"));
 }
 
+// (data, time in us, is_key): shown, due and received at that time.
+std::size_t push_all(MediaLoop& loop, Id rendition, const py::sequence& units) {
+  std::size_t taken = 0;
+  for (const py::handle unit : units) {
+    const auto [data, at_us, is_key] = unit.cast<std::tuple<py::object, std::int64_t, bool>>();
+    if (!push(loop, rendition, data, at_us, is_key, at_us, at_us)) break;
+    ++taken;
+  }
+  return taken;
+}
+
 py::list packets_of(MediaLoop& loop, Id tap, std::size_t max_count) {
   py::list packets;
   for (UnitRef& unit : found(loop.take_packets(tap, max_count), tap)) packets.append(packet_of(std::move(unit)));
@@ -180,6 +192,8 @@ void bind_renditions(Class& loop) {
           "The thread of the loop that a rendition, and so its viewers, stands on.")
       .def("push", &push, py::arg("rendition"), py::arg("data"), py::kw_only(), py::arg("pts_us"), py::arg("is_key"),
            py::arg("due_us") = 0, py::arg("received_us") = 0, "Gives one access unit; False if too much is ahead.")
+      .def("push_all", &push_all, py::arg("rendition"), py::arg("units"),
+           "Gives access units ahead of their times: (data, time in us, is_key). Returns how many were taken.")
       .def("describe", &MediaLoop::describe, py::arg("rendition"), py::kw_only(), py::arg("width"), py::arg("height"),
            "The size of what is pushed next, for streams that do not carry it.")
       .def("new_epoch", &MediaLoop::new_epoch, py::arg("rendition"), "What is pushed next belongs to a new epoch.")
@@ -251,6 +265,9 @@ void bind_figures(Class& loop) {
 }  // namespace
 
 void bind_media_loop(py::module_& m) {
+  py::register_exception<LoopClosed>(m, "LoopClosedError", PyExc_RuntimeError);
+  py::register_exception<QueueFull>(m, "QueueFullError", PyExc_RuntimeError);
+  py::register_exception<TooMany>(m, "TooManyError", PyExc_RuntimeError);
   bind_event_constants(m);
   bind_viewer_config(m);
   py::class_<PacketData>(m, "PacketData", py::buffer_protocol(), "The bytes of one packet; read-only.")

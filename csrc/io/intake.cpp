@@ -25,7 +25,7 @@ void Intake::add(AddSource command, Wake& wake) {
       sources_.try_emplace(command.id, settings, std::move(command.socket), std::move(command.shared));
   Source& source = place->second;
   try {
-    if (!source.ended()) poller_.add(source.descriptor(), source.id());
+    if (!source.ended()) poller_.add_source(source.descriptor(), source.id());
   } catch (const std::system_error& error) {  // what cannot be waited for: a file
     source.set_error(error.code().value());
     end(source.id(), "error", wake);
@@ -41,6 +41,7 @@ void Intake::read(Id id, Wake& wake) {
 
 void Intake::pause(Wake& wake) {
   due_.clear();
+  if (deadline_us() > wake.now.us) return;
   for (const auto& [id, source] : sources_) {
     if (source.deadline_us().value_or(kNever) <= wake.now.us) due_.push_back(id);
   }
@@ -58,12 +59,13 @@ std::int64_t Intake::deadline_us() const noexcept {
 
 void Intake::work(Source& source, Wake& wake, bool at_deadline) {
   const Id id = source.id();
+  ++readings_;
   try {
     units_.clear();
     if (at_deadline) {
-      source.pause(buffer_, units_);
+      source.pause(buffer_, wake.now.us, units_);
     } else {
-      source.read(buffer_, units_);
+      source.read(buffer_, wake.now.us, units_);
     }
     wake.now = now();
     give(source, wake);
@@ -77,25 +79,30 @@ void Intake::give(Source& source, Wake& wake) {
   if (source.take_damage()) wake.events.post(SourceDamaged{source.id()});
   const auto rendition = renditions_.find(source.rendition());
   for (SourceUnit& unit : units_) {
-    if (rendition != renditions_.end()) give_unit(source, rendition->second, std::move(unit), wake);
+    if (rendition != renditions_.end() && !give_unit(source, rendition->second, std::move(unit), wake)) return;
   }
   source.publish();
   if (source.ended()) end(source.id(), source.error() == 0 ? "end" : "error", wake);
 }
 
-void Intake::give_unit(Source& source, Rendition& rendition, SourceUnit unit, Wake& wake) {
-  if (unit.is_random_access && unit.sps) source.note_key_frame();
+// False: the source has ended by it.
+bool Intake::give_unit(Source& source, Rendition& rendition, SourceUnit unit, Wake& wake) {
+  if (unit.unit->is_key && unit.sps) source.note_key_frame();
   if (!source.has_key_frame()) {
     source.count(Source::Fate::before_key, false);
-    return;
+    return true;
   }
   if (rendition.current_source() != source.id()) {
+    if (source.id() < rendition.current_source()) {  // it was still waiting when a later one took over
+      end(source.id(), "superseded", wake);
+      return false;
+    }
     if (const Id former = rendition.current_source(); former != 0) end(former, "superseded", wake);
     const std::uint32_t epoch = rendition.begin_source(source.id());
     source.set_current(true);
     wake.events.post(SourceCurrent{.source = source.id(), .epoch = epoch});
   }
-  source.count(Source::Fate::handed_on, unit.is_random_access);
+  source.count(Source::Fate::handed_on, unit.unit->is_key);
   source.publish();  // who sees the unit finds it counted
   try {
     rendition.take(std::move(unit), wake);
@@ -103,6 +110,7 @@ void Intake::give_unit(Source& source, Rendition& rendition, SourceUnit unit, Wa
     ++faults_;
     rendition.lose_unit(wake);
   }
+  return true;
 }
 
 void Intake::end(Id id, const char* reason, Wake& wake) {
@@ -118,7 +126,7 @@ void Intake::end(Id id, const char* reason, Wake& wake) {
 }
 
 void Intake::close(Sources::iterator source) {
-  poller_.remove(source->second.descriptor());
+  poller_.remove_source(source->second.descriptor());
   if (const auto rendition = renditions_.find(source->second.rendition()); rendition != renditions_.end()) {
     rendition->second.end_source(source->first);
   }

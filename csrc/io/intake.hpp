@@ -1,7 +1,8 @@
 // The sources of one loop thread: reads them, and gives their units to the renditions.
 //
 // Take-over: a source waits for its first random access unit with an SPS; then it is the current one of its rendition, and
-//   the former is closed. Units before that are dropped and counted.
+//   the former is closed. Units before that are dropped and counted. One that was added earlier than the current one
+//   never takes over from it: it ends then.
 // Policy: a source that fails ends with an event, and the others go on. Flushes are never early.
 // Threads: one owner.
 #pragma once
@@ -33,6 +34,8 @@ class Intake {
   // Flushes what is due.
   void pause(Wake& wake);
   std::int64_t deadline_us() const noexcept;
+  // How often sources were read.
+  std::uint64_t readings() const noexcept { return readings_; }
 
   // Quietly. False: there is no such source.
   bool remove(Id source);
@@ -46,7 +49,7 @@ class Intake {
 
   void work(Source& source, Wake& wake, bool at_deadline);
   void give(Source& source, Wake& wake);
-  void give_unit(Source& source, Rendition& rendition, SourceUnit unit, Wake& wake);
+  bool give_unit(Source& source, Rendition& rendition, SourceUnit unit, Wake& wake);
   void end(Id id, const char* reason, Wake& wake);
   void close(Sources::iterator source);
   h264::BurstFlush flush_for(const AddSource& command) const;
@@ -58,6 +61,7 @@ class Intake {
   std::vector<SourceUnit> units_;
   std::vector<Id> due_;
   std::deque<std::pair<Id, h264::BurstFlush>> remembered_;
+  std::uint64_t readings_ = 0;
   std::uint64_t faults_ = 0;
 };
 

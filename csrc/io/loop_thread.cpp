@@ -63,7 +63,7 @@ void LoopThread::run() noexcept {
   wake_.now = now();
   while (!stopping_.load(std::memory_order_acquire)) {
     try {
-      turn(poller_.wait(deadline_us(), wake_.now.us));
+      turn(poller_.wait(deadline_us(), sources_from_us_, wake_.now.us));
     } catch (const std::exception&) {
       ++figures_.faults;  // of no object that is known: what is left undone is done in the next turn
     }
@@ -78,12 +78,14 @@ void LoopThread::run() noexcept {
 void LoopThread::turn(std::span<const epoll_event> ready) {
   wake_.now = now();
   ++figures_.wake_ups;
+  const std::uint64_t readings = intake_.readings();
   carry_out_commands();
   read_sockets(ready);
   for (const epoll_event& event : ready) {
     if ((event.data.u64 & (kCommandsTag | Audience::kSocketTag)) == 0) intake_.read(event.data.u64, wake_);
   }
   intake_.pause(wake_);
+  if (crowded_ && intake_.readings() != readings) sources_from_us_ = wake_.now.us + kCrowdUs;
   take_due();
   if (wake_.now.us >= tick_us_) tick();
   audience_.send(wake_);
@@ -111,7 +113,8 @@ void LoopThread::take_due() {
 }
 
 std::int64_t LoopThread::deadline_us() const noexcept {
-  std::int64_t first = std::min({intake_.deadline_us(), audience_.deadline_us(), tick_us_});
+  const std::int64_t pause_us = std::max(intake_.deadline_us(), sources_from_us_);
+  std::int64_t first = std::min({pause_us, audience_.deadline_us(), tick_us_});
   for (const auto& [id, rendition] : renditions_) first = std::min(first, rendition.due_us().value_or(kNever));
   return first;
 }
@@ -119,6 +122,7 @@ std::int64_t LoopThread::deadline_us() const noexcept {
 void LoopThread::tick() {
   for (auto& [id, rendition] : renditions_) rendition.measure(wake_);
   audience_.tend(wake_);
+  crowded_ = intake_.readings() - std::exchange(readings_, intake_.readings()) >= kCrowdedReadings;
   const bool idle = renditions_.empty() && audience_.empty();
   tick_us_ = idle ? kNever : (wake_.now.us / kTickUs + 1) * kTickUs;
 }

@@ -46,19 +46,16 @@ void Rendition::end_source(Id source) noexcept {
   if (current_ == source) current_ = 0;
 }
 
-void Rendition::take(SourceUnit unit, Wake& wake) {
-  auto whole = std::make_shared<Unit>();
-  whole->data = std::move(unit.data);
-  whole->received_us = unit.received_us;
+void Rendition::take(SourceUnit whole, Wake& wake) {
+  Unit& unit = *whole.unit;
   // Arrival is the only time there is; two units of one burst still need different times.
-  whole->pts_us = std::max(unit.received_us, last_pts_us_ + 1);
-  whole->complete_us = wake.now.us;
-  whole->is_key = unit.is_random_access;
-  whole->epoch = epoch_;
-  if (whole->is_key && unit.sps) {
-    tell_description(*whole, {unit.sps->width, unit.sps->height}, unit.sps->profile_level_id(), wake);
+  unit.pts_us = std::max(unit.received_us, last_pts_us_ + 1);
+  unit.complete_us = wake.now.us;
+  unit.epoch = epoch_;
+  if (unit.is_key && whole.sps) {
+    tell_description(unit, {whole.sps->width, whole.sps->height}, whole.sps->profile_level_id(), wake);
   }
-  take_whole(whole, wake);
+  take_whole(whole.unit, wake);
 }
 
 void Rendition::push(Push push, Wake& wake) {

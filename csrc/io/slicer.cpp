@@ -54,8 +54,7 @@ bool Slicer::numbers_pictures() const noexcept {
 }
 
 egress::FrameRef Slicer::slice(const Unit& unit) {
-  auto frame = std::make_shared<egress::Frame>();
-  frame->payloads.reserve(room_for(unit.data.size()));
+  const std::shared_ptr<egress::Frame> frame = frames_.take(room_for(unit.data.size()));
   const bool whole =
       std::visit([&](auto& packetizer) { return cut(packetizer, unit.data, frame->payloads); }, packetizer_);
   if (!whole) return nullptr;

@@ -2,7 +2,7 @@
 //
 // Policy: a unit that is no bitstream of the codec gives none. VP8 and VP9 number their pictures, so theirs must be cut
 //   all, in order; the others may be cut in any order or not at all.
-// Memory: a frame has one block of its own, as large as it needs.
+// Memory: a frame has one block, as large as it needs, which is used again when nobody refers to the frame any more.
 // Threads: one owner.
 #pragma once
 
@@ -14,6 +14,7 @@
 #include "core/rtp/opus.hpp"
 #include "core/rtp/vp8.hpp"
 #include "core/rtp/vp9.hpp"
+#include "io/recycler.hpp"
 #include "io/unit.hpp"
 
 namespace mediacore::io {
@@ -34,6 +35,7 @@ class Slicer {
   static Packetizer packetizer_of(Codec codec);
 
   Packetizer packetizer_;
+  Recycler<egress::Frame> frames_;
 };
 
 }  // namespace mediacore::io

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "io/arrival.hpp"
 #include "io/clock.hpp"
 
 namespace mediacore::io {
@@ -35,18 +36,19 @@ Source::Source(const Settings& settings, Descriptor socket, std::shared_ptr<Sour
     error_ = errno;
     ended_ = true;
   }
+  stamp_arrivals(socket_.get());
 }
 
 SourceUnit Source::unit_of(const h264::AccessUnitView& view) {
-  SourceUnit unit;
+  SourceUnit whole{.unit = recycler_.take(view.data.size()), .sps = view.sps};
+  Unit& unit = *whole.unit;
   sets_.observe(view.data, view.nal_offsets);
   if (!view.is_random_access || !sets_.complete(view.data, view.nal_offsets, unit.data)) {
     unit.data.assign(view.data.begin(), view.data.end());
   }
-  unit.sps = view.sps;
-  unit.is_random_access = view.is_random_access;
+  unit.is_key = view.is_random_access;
   has_units_ = true;
-  return unit;
+  return whole;
 }
 
 void Source::quick_ack() noexcept {
@@ -58,9 +60,17 @@ void Source::quick_ack() noexcept {
 
 // True if there may be more to read now.
 bool Source::read_once(std::span<std::uint8_t> buffer, std::vector<SourceUnit>& out) {
-  const ssize_t count = recv(socket_.get(), buffer.data(), buffer.size(), 0);
+  ArrivalControl control{};
+  iovec piece{buffer.data(), buffer.size()};
+  msghdr header{};
+  header.msg_iov = &piece;
+  header.msg_iovlen = 1;
+  header.msg_control = &control;
+  header.msg_controllen = sizeof control;
+  const ssize_t count = recvmsg(socket_.get(), &header, 0);
   if (count < 0) {
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return false;
+    if (errno == EINTR) return true;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
     error_ = errno;
   }
   if (count <= 0) {
@@ -70,40 +80,44 @@ bool Source::read_once(std::span<std::uint8_t> buffer, std::vector<SourceUnit>& 
   }
   quick_ack();
   const auto size = static_cast<std::size_t>(count);
-  received(buffer.first(size), out);
+  // In this order: a thread that is held up in between takes the bytes for younger than they are, and flushes later.
+  const std::uint64_t realtime = realtime_ns();
+  const std::int64_t arrived_us = std::max(arrival_us(header, monotonic_us(), realtime), emptied_us_);
+  received(buffer.first(size), arrived_us, out);
   return size == buffer.size();
 }
 
-void Source::read(std::span<std::uint8_t> buffer, std::vector<SourceUnit>& out) {
-  for (std::size_t i = 0; i < kReadsPerWakeup && read_once(buffer, out); ++i) {
-  }
+void Source::read(std::span<std::uint8_t> buffer, std::int64_t now_us, std::vector<SourceUnit>& out) {
+  bool more = true;
+  for (std::size_t i = 0; i < kReadsPerWakeup && more; ++i) more = read_once(buffer, out);
+  if (!more) emptied_us_ = now_us;
 }
 
-void Source::received(std::span<const std::uint8_t> data, std::vector<SourceUnit>& out) {
-  const std::int64_t now_us = monotonic_us();
+void Source::received(std::span<const std::uint8_t> data, std::int64_t arrived_us, std::vector<SourceUnit>& out) {
   figures_.bytes += data.size();
   if (head_.size() < kHeadBytes && !has_units_) {
     const std::size_t count = std::min(data.size(), kHeadBytes - head_.size());
     head_.insert(head_.end(), data.begin(), data.begin() + static_cast<std::ptrdiff_t>(count));
   }
-  deadline_us_ = settings_.flush.observe(now_us, data);
+  deadline_us_ = settings_.flush.observe(arrived_us, data);
   const std::size_t before = out.size();
   Collector collect{*this, out, nullptr};
   // A limit that was passed shows in the parser's counts; all data is taken all the same.
   static_cast<void>(parser_.push(data, false, collect));
   // What is left in the parser began in this read if a unit was completed by it.
-  const std::int64_t first_us = first_byte_us_.value_or(now_us);
-  for (std::size_t i = before; i < out.size(); ++i) out[i].received_us = i == before ? first_us : now_us;
-  first_byte_us_ = out.size() > before ? now_us : first_us;
+  const std::int64_t first_us = first_byte_us_.value_or(arrived_us);
+  for (std::size_t i = before; i < out.size(); ++i) out[i].unit->received_us = i == before ? first_us : arrived_us;
+  first_byte_us_ = out.size() > before ? arrived_us : first_us;
   if (collect.failure) std::rethrow_exception(collect.failure);
 }
 
-void Source::pause(std::span<std::uint8_t> buffer, std::vector<SourceUnit>& out) {
-  // Bytes may have come while this thread was busy elsewhere: then it was not the link that paused.
-  const std::uint64_t bytes = figures_.bytes;
-  read(buffer, out);
-  if (ended_ || figures_.bytes != bytes) return;
-  const std::int64_t now_us = monotonic_us();
+void Source::pause(std::span<std::uint8_t> buffer, std::int64_t now_us, std::vector<SourceUnit>& out) {
+  if (!deadline_us_ || emptied_us_ < *deadline_us_) {
+    // Bytes may have come while this thread was busy elsewhere: then it was not the link that paused.
+    const std::uint64_t bytes = figures_.bytes;
+    read(buffer, now_us, out);
+    if (ended_ || figures_.bytes != bytes) return;
+  }
   deadline_us_.reset();
   static_cast<void>(settings_.flush.observe(now_us, {}));
   const std::size_t before = out.size();
@@ -111,7 +125,7 @@ void Source::pause(std::span<std::uint8_t> buffer, std::vector<SourceUnit>& out)
   parser_.flush(collect);
   if (out.size() > before) {
     settings_.flush.flushed(now_us);
-    out.back().received_us = first_byte_us_.value_or(now_us);
+    out.back().unit->received_us = first_byte_us_.value_or(now_us);
     first_byte_us_.reset();
   }
   if (collect.failure) std::rethrow_exception(collect.failure);

@@ -1,7 +1,8 @@
 // One source's socket: raw Annex B comes in, access units with the time of their first byte go out.
 //
 // What it does: TCP_QUICKACK is armed again after every read, because an adb server sends with Nagle's algorithm and
-//   the kernel's delayed ACK would hold back a picture for up to 40 ms. A pause ends the access unit (BurstFlush).
+//   the kernel's delayed ACK would hold back a picture for up to 40 ms. A pause ends the access unit (BurstFlush); it is
+//   reckoned from the kernel's time of arrival where there is one, so a reader that comes late need not wait again.
 //   Parameter sets are put before random access points. What is pending at the end may be cut in the middle of a NAL
 //   unit and is not handed on: a whole unit would have been flushed when the burst ended.
 // Policy: at most kReadsPerWakeup reads at a time, so that a source that floods cannot keep the others waiting.
@@ -22,15 +23,15 @@
 #include "core/h264/parameter_sets.hpp"
 #include "io/descriptor.hpp"
 #include "io/figures.hpp"
+#include "io/recycler.hpp"
 #include "io/unit.hpp"
 
 namespace mediacore::io {
 
 struct SourceUnit {
-  std::vector<std::uint8_t> data;  // with parameter sets
+  // With parameter sets, the time of its first byte, and whether it is one to begin with; the rest is the rendition's.
+  std::shared_ptr<Unit> unit;
   std::shared_ptr<const h264::Sps> sps;
-  bool is_random_access = false;
-  std::int64_t received_us = 0;
 };
 
 class Source {
@@ -51,10 +52,10 @@ class Source {
   Id rendition() const noexcept { return settings_.rendition; }
   int descriptor() const noexcept { return socket_.get(); }
 
-  // Reads what there is; appends the units that are whole. `buffer`: kReadBytes.
-  void read(std::span<std::uint8_t> buffer, std::vector<SourceUnit>& out);
-  // To be called at the deadline: reads once more, and flushes if nothing came.
-  void pause(std::span<std::uint8_t> buffer, std::vector<SourceUnit>& out);
+  // Reads what there is; appends the units that are whole. `buffer`: kReadBytes. `now_us`: not after the call.
+  void read(std::span<std::uint8_t> buffer, std::int64_t now_us, std::vector<SourceUnit>& out);
+  // To be called at the deadline: reads once more, if that was not done since, and flushes if nothing came.
+  void pause(std::span<std::uint8_t> buffer, std::int64_t now_us, std::vector<SourceUnit>& out);
   std::optional<std::int64_t> deadline_us() const noexcept { return deadline_us_; }
 
   // True once after an access unit was cut or dropped.
@@ -80,7 +81,7 @@ class Source {
   struct Collector;
 
   bool read_once(std::span<std::uint8_t> buffer, std::vector<SourceUnit>& out);
-  void received(std::span<const std::uint8_t> data, std::vector<SourceUnit>& out);
+  void received(std::span<const std::uint8_t> data, std::int64_t arrived_us, std::vector<SourceUnit>& out);
   void quick_ack() noexcept;
   SourceUnit unit_of(const h264::AccessUnitView& view);
 
@@ -89,9 +90,11 @@ class Source {
   std::shared_ptr<SourceShared> shared_;
   h264::AccessUnitParser parser_;
   h264::ParameterSets sets_;
+  Recycler<Unit> recycler_;
   std::vector<std::uint8_t> head_;
   SourceFigures figures_;
   std::optional<std::int64_t> deadline_us_;
+  std::int64_t emptied_us_ = 0;                // nothing was left in the socket at this time or later
   std::optional<std::int64_t> first_byte_us_;  // of what is in the parser
   std::uint64_t damages_ = 0;                  // told
   bool has_units_ = false;

@@ -11,20 +11,15 @@
 #include <ctime>
 #include <utility>
 
+#include "io/arrival.hpp"
 #include "io/socket_address.hpp"
 
 namespace mediacore::io {
 
 namespace {
 
-// An arrival that seems older than this, or in the future, was stamped before the clock was set: it counts as now.
-constexpr std::int64_t kOldestArrivalUs = 5'000'000;
 // Errors of former datagrams wait in the socket one at a time; a reader that finds more goes on at its next read.
 constexpr int kReadAttempts = 4;
-
-struct alignas(cmsghdr) Control {
-  std::array<std::byte, CMSG_SPACE(sizeof(timespec))> bytes;
-};
 
 bool set(int descriptor, int level, int name, int value) noexcept {
   return setsockopt(descriptor, level, name, &value, sizeof value) == 0;
@@ -45,7 +40,7 @@ void raise_buffer(int descriptor, int forced, int plain) noexcept {
 void set_options(int descriptor, bool ipv4) noexcept {
   raise_buffer(descriptor, SO_SNDBUFFORCE, SO_SNDBUF);
   raise_buffer(descriptor, SO_RCVBUFFORCE, SO_RCVBUF);
-  set(descriptor, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+  stamp_arrivals(descriptor);
   if (ipv4) {
     set(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
   } else {
@@ -72,18 +67,6 @@ class Descriptor {
 
 std::error_code last_error() noexcept {
   return {errno, std::system_category()};
-}
-
-std::int64_t arrival_us(msghdr& header, std::int64_t now_us, std::uint64_t realtime_ns) noexcept {
-  for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr; control = CMSG_NXTHDR(&header, control)) {
-    if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_TIMESTAMPNS) continue;
-    timespec stamp{};
-    std::memcpy(&stamp, CMSG_DATA(control), sizeof stamp);
-    const std::int64_t stamp_ns = std::int64_t{stamp.tv_sec} * 1'000'000'000 + stamp.tv_nsec;
-    const std::int64_t age_us = (static_cast<std::int64_t>(realtime_ns) - stamp_ns) / 1000;
-    return age_us >= 0 && age_us <= kOldestArrivalUs ? now_us - age_us : now_us;
-  }
-  return now_us;
 }
 
 }  // namespace
@@ -142,7 +125,7 @@ struct UdpPort::State {
   std::array<iovec, kDatagramsPerRead> pieces{};
   std::array<mmsghdr, kDatagramsPerRead> headers{};
   std::array<SocketAddress, kDatagramsPerRead> addresses{};
-  std::array<Control, kDatagramsPerRead> controls{};
+  std::array<ArrivalControl, kDatagramsPerRead> controls{};
   std::array<Datagram, kDatagramsPerRead> datagrams{};
 };
 

@@ -4,6 +4,7 @@
 // Threads: a reference may be held by any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -26,6 +27,16 @@ struct Unit {
   std::int64_t complete_us = 0;  // when it was known to be whole
   bool is_key = false;
   std::uint32_t epoch = 0;
+
+  // For those that are used again.
+  std::size_t capacity() const noexcept { return data.capacity(); }
+  void reserve(std::size_t bytes) { data.reserve(bytes); }
+  void reset() noexcept {
+    data.clear();
+    pts_us = received_us = complete_us = 0;
+    is_key = false;
+    epoch = 0;
+  }
 };
 
 using UnitRef = std::shared_ptr<const Unit>;

@@ -9,8 +9,8 @@ Viewer::Viewer(const Settings& settings, std::shared_ptr<ViewerShared> shared)
     : settings_(settings), shared_(std::move(shared)) {}
 
 void Viewer::start(const egress::EgressConfig& config, egress::Now now) {
+  started_ = true;  // whatever comes of it: nobody knows what was sealed with the keys by then
   egress_ = std::make_unique<egress::ViewerEgress>(config, now);
-  started_ = true;
   frames_ = retransmitted_ = 0;
   queued_.clear();
   watched_since_us_ = std::max(heard_us_, now.us);

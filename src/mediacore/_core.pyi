@@ -788,13 +788,23 @@ class ViewerConfig:
             pacing: as `MediaLoop.set_pacing`.
         """
 
+class LoopClosedError(RuntimeError):
+    """The media loop is closed."""
+
+class QueueFullError(RuntimeError):
+    """Too many commands wait."""
+
+class TooManyError(RuntimeError):
+    """A limit on how many there may be."""
+
 @final
 class MediaLoop:
     """Threads that read sources and talk to viewers, without Python.
 
     Every call may be made from any thread and waits for nobody, but for `close`. After `close` all raise
-    `RuntimeError`, and so do commands when 4096 of them wait. Commands ignore an id that no longer stands for anything;
-    figures and `take_packets` raise `KeyError` for it. A process that forks has the loop in the parent only.
+    `LoopClosedError`; commands raise `QueueFullError` when 4096 of them wait. Commands ignore an id that no
+    longer stands for anything; figures and `take_packets` raise `KeyError` for it. A process that forks has the loop in
+    the parent only.
     """
 
     def __init__(
@@ -859,6 +869,12 @@ class MediaLoop:
             due_us: when it is sent, of the monotonic clock; 0: at once, but not before those pushed earlier.
             received_us: when its first byte arrived; 0: when it is sent.
         """
+    def push_all(self, rendition: int, units: Sequence[tuple[Buffer, int, bool]]) -> int:
+        """Give access units ahead of their times; how many were taken, in order: all, or those before 4096 or 16 MiB.
+
+        Each is (data, at_us, is_key) and is pushed with ``at_us`` as the time of its picture, of its arrival and of its
+        sending.
+        """
     def describe(self, rendition: int, *, width: int, height: int) -> None:
         """The size of what is pushed next, in pixels; told with its next key frame. H.264 carries its own."""
     def new_epoch(self, rendition: int) -> None:
@@ -899,7 +915,7 @@ class MediaLoop:
     def open_relay_socket(self, viewer: int, host: str, relay_host: str, relay_port: int) -> tuple[int, int]:
         """A UDP socket bound to `host` for a viewer's traffic with this TURN server alone: (socket index, port).
 
-        Closed with the viewer; indices are 0x8000 and above. `OSError` if it cannot be opened; `RuntimeError` above 4
+        Closed with the viewer; indices are 0x8000 and above. `OSError` if it cannot be opened; `TooManyError` above 4
         per viewer. What comes from a peer in a bound channel is told as from the peer.
         """
     def add_relay(self, viewer: int, socket: int, host: str, port: int) -> None:

@@ -201,7 +201,7 @@ class MediaLoop:
             gop_bytes: no more of them than this are kept; a tap that comes later waits for a key frame.
             beside: a rendition whose thread it shares, so that a viewer can take both; 0: any thread.
         """
-        with _limits():
+        with command():
             rendition = self.native.add_rendition(
                 codec=codec, replay_bytes=replay_bytes, gop_bytes=gop_bytes, beside=beside
             )
@@ -224,7 +224,7 @@ class MediaLoop:
             learnt_from: a source over the same link, whose pauses this one knows of from the start; 0: none.
         """
         try:
-            with _limits():
+            with command():
                 source = self.native.add_source(rendition, sock.fileno(), idle_us=idle_us, learnt_from=learnt_from)
         except BaseException:
             sock.close()
@@ -246,7 +246,7 @@ class MediaLoop:
             quiet_us: after so long without anything authenticated, ``silent`` is told, and each 0.5 s from then on.
             silent_us: after so long it is told for the last time: the viewer is gone.
         """
-        with _limits():
+        with command():
             viewer = self.native.add_viewer(
                 rendition, ufrag=ufrag, password=password, quiet_us=quiet_us, silent_us=silent_us
             )
@@ -255,7 +255,7 @@ class MediaLoop:
 
     def add_tap(self, rendition: int, sink: TapSink, *, capacity: int, replay: bool) -> int:
         """A bounded queue of packets for Python; its id. With ``replay`` it begins with those since the key frame."""
-        with _limits():
+        with command():
             tap = self.native.add_tap(rendition, capacity, replay=replay)
         self._taps[tap] = sink
         return tap
@@ -389,8 +389,11 @@ def _tell_viewer(viewer: ViewerSink, kind: int, fields: Sequence[Any]) -> None:
 
 
 @contextlib.contextmanager
-def _limits() -> Iterator[None]:
+def command() -> Iterator[None]:
+    """Around calls of the native loop: ``LimitError`` if it takes no more now, ``SetupError`` if it is closed."""
     try:
         yield
-    except RuntimeError as error:
+    except _core.LoopClosedError as error:
+        raise SetupError(f"{error}: the engine has been closed") from error
+    except (_core.QueueFullError, _core.TooManyError) as error:
         raise LimitError(f"the media loop takes no more now: {error}") from error

@@ -60,6 +60,27 @@ async def test_pictures_are_handed_over_ahead_of_their_time(
         assert figures["units"] >= 36
 
 
+async def test_what_is_handed_over_outlasts_eight_seconds_without_python(recordings: Callable[..., Path]) -> None:
+    """The lead was two seconds: a GIL that was held once for 8 s stopped the pictures."""
+    source = Recording(recordings(frames=30, fps=30))
+    async with taken(source) as sink:
+        await sink.take()
+        async with asyncio.timeout(10):
+            while source._ahead[-1][0] - monotonic_us() < 8_500_000:
+                await asyncio.sleep(0.05)
+
+
+async def test_a_file_that_has_changed_is_read_again(recordings: Callable[..., Path], tmp_path: Path) -> None:
+    path = tmp_path / "changing.h264"
+    path.write_bytes(recordings(frames=2, fps=30).read_bytes())
+    async with taken(Recording(path)) as sink:
+        await sink.take()
+        path.write_bytes(recordings(frames=2, fps=30, size=(320, 240)).read_bytes())
+        async with asyncio.timeout(20):
+            while sink.described_as[-1].size != (320, 240):
+                await sink.take()
+
+
 def test_mp4_and_annex_b_hold_the_same_pictures(recordings: Callable[..., Path]) -> None:
     annex_b = list(read_recording(recordings(frames=12)))
     mp4 = list(read_recording(recordings("moving.mp4", frames=12)))

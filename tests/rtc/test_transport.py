@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiortc import RTCCertificate
 
+from mediacore import _core
 from mediacore.errors import LimitError
 from mediacore.media import CloseReason
 from mediacore.rtc import transport as transport_module
@@ -33,7 +34,7 @@ class NamedLoop:
 
     def _command(self, *arguments: Any) -> None:
         if self.full:
-            raise RuntimeError("too many commands")
+            raise _core.QueueFullError("too many commands")
         self.told.append(arguments)
 
     def add_viewer(self, *arguments: Any, **options: Any) -> int:

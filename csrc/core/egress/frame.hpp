@@ -25,6 +25,16 @@ struct Frame {
   std::int64_t complete_us = 0;  // when it was known to be whole
   bool is_key = false;
   std::size_t bytes = 0;  // of the payloads, summed
+
+  // For those that are used again.
+  std::size_t capacity() const noexcept { return payloads.capacity(); }
+  void reserve(std::size_t room) { payloads.reserve(room); }
+  void reset() noexcept {
+    payloads.clear();
+    pts_us = received_us = complete_us = 0;
+    is_key = false;
+    bytes = 0;
+  }
 };
 
 using FrameRef = std::shared_ptr<const Frame>;

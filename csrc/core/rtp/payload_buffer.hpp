@@ -39,6 +39,8 @@ class PayloadBuffer {
     used_ = 0;
   }
 
+  std::size_t capacity() const noexcept { return capacity_; }
+
   // Room for so many bytes in all, headroom included, without growing; for a buffer that is filled once.
   void reserve(std::size_t bytes) {
     if (bytes > capacity_) resize(bytes);

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final
 from mediacore.capture.source import SourceStats
 from mediacore.errors import LimitError, UnsupportedError
 from mediacore.media import Applied, DropCause, Packet, StreamDescription, Target, Unsupported
+from mediacore.media_loop import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mediacore import _core
     from mediacore.errors import MediacoreError
     from mediacore.media_loop import MediaLoop
 
@@ -90,24 +92,30 @@ class Publication:
         Raises ``UnsupportedError`` for a packet of another kind than was agreed, or after the end, and ``LimitError``
         if the media loop cannot take more now; then the packet is dropped, and counted.
         """
-        if self._loop is None or self._on_end is None:
+        if self._loop is None or self._on_end is None or not self._loop.running:
             raise UnsupportedError(f"{self._name} is not published any more")
         rendition, codec = (self._rendition, self.codec) if packet.kind == "video" else (self._audio, AUDIO_CODEC)
         if not rendition:
             raise UnsupportedError(f"{self._name} is published without audio")
         if packet.codec != codec:
             raise UnsupportedError(f"{self._name} carries {codec}, not {packet.codec}")
-        native = self._loop.native
+        try:
+            with command():
+                taken = self._hand_over(self._loop.native, rendition, packet)
+        except LimitError:
+            taken = False
+        if not taken:
+            self._dropped[DropCause.SLOW_CONSUMER] += 1
+            raise LimitError(f"{self._name}: the media loop cannot take more packets now; this one is dropped")
+
+    def _hand_over(self, native: _core.MediaLoop, rendition: int, packet: Packet) -> bool:
         if packet.kind == "video":
             if self._epoch is not None and packet.epoch != self._epoch:
                 native.new_epoch(rendition)
             self._epoch = packet.epoch
-        taken = native.push(
+        return native.push(
             rendition, packet.data, pts_us=packet.pts_us, is_key=packet.is_key, received_us=packet.received_us
         )
-        if not taken:
-            self._dropped[DropCause.SLOW_CONSUMER] += 1
-            raise LimitError(f"{self._name}: the media loop cannot take more packets now; this one is dropped")
 
     async def request_key_frame(self) -> bool:
         """Asks the publisher; False if it has not said how."""

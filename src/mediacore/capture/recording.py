@@ -4,9 +4,9 @@ Annex B carries no times: access unit n of the file is shown at n / fps, with th
 second. MP4 has times of its own; those of decoding count, so that a file with B frames (no device sends them) plays in
 the file's order at an even pace. A loop begins again one frame after the last picture, with a new epoch.
 
-The file is read in a worker thread, up to ``AHEAD_US`` before its pictures are due, and pushed into the media loop with
-the times at which they are to leave: nothing is woken per picture. Playing starts at a multiple of the first picture's
-duration on the monotonic clock, so that recordings of one rate have their pictures due together.
+The file is read in a worker thread, up to ``AHEAD_US`` before its pictures are due, and pushed into the media loop a
+part at a time with the times at which they are to leave: nothing is woken per picture. Playing starts at a multiple of
+the first picture's duration on the monotonic clock, so that recordings of one rate have their pictures due together.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import logging
 import math
 import stat
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -49,15 +49,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 READ_BYTES = 256 * 1024
-AHEAD_US = 2_000_000
-"""Pictures are handed to the media loop so long before they are due at most: Python may stand still meanwhile."""
+AHEAD_US = 12_000_000
+"""Pictures are handed to the media loop so long before they are due at most, and ``BATCH_US`` less at least if they are
+not more than ``AHEAD_BYTES``: Python may stand still meanwhile, for 8 s and more."""
 AHEAD_BYTES = 8 << 20
 """No more bytes than this wait in the media loop, an access unit aside; it takes twice as many."""
-BATCH_US = 500_000
+BATCH_US = 2_000_000
 BATCH_BYTES = 2 << 20
-"""What is read and pushed at one time: two turns of the asyncio loop a second."""
+"""What is read and pushed at one time: half a turn of the asyncio loop a second."""
+KEPT_BYTES = 8 << 20
+"""A file of up to so many bytes is kept in memory while it plays, in parts that are ready to be pushed."""
 FULL_S = 0.05
-"""Pause before a picture that the media loop did not take is pushed again."""
+"""Pause before pictures that the media loop did not take are pushed again."""
 DEFAULT_FPS = 30.0
 FPS_RANGE = (1.0, 240.0)
 """Outside of it, an SPS's timing is taken for a mistake."""
@@ -178,16 +181,91 @@ def _next_multiple(time_us: float, step_us: float) -> float:
     return math.ceil((time_us - 1) / step_us) * step_us
 
 
-def _read_batch(units: Iterator[TimedUnit]) -> list[TimedUnit]:
-    """The next part of a file; empty at its end."""
-    batch: list[TimedUnit] = []
-    size = 0
-    for timed in units:
-        batch.append(timed)
-        size += len(timed.unit.data)
-        if size >= BATCH_BYTES or timed.time_us + timed.duration_us - batch[0].time_us >= BATCH_US:
-            break
-    return batch
+@dataclass(slots=True)
+class _Part:
+    """A part of a file, to be pushed at one time."""
+
+    first_us: float = -1.0
+    """When its first picture is shown, after the start of the file."""
+    first_duration_us: float = 0.0
+    """How long that one is shown."""
+    end_us: float = 0.0
+    """When the one after the last is to be shown."""
+    size: int = 0
+    """Bytes of its pictures."""
+    pictures: list[tuple[bytes | memoryview, float, bool]] = field(default_factory=list)
+    """(data with parameter sets, time, is it one to begin with), from the first key frame on."""
+    dropped: int = 0
+    """Pictures before it."""
+
+
+class _Reader:
+    """Reads a file pass by pass and part by part, in a worker thread.
+
+    A file of at most ``KEPT_BYTES`` is kept, and read again only when it has changed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._state: tuple[int, int, int] | None = None  # of the file, before it was read
+        self._units: Iterator[TimedUnit] = iter(())
+        self._parameter_sets = ParameterSets()
+        self._kept: list[_Part] | None = None  # of this pass so far; None: they are too many
+        self._again: Iterator[_Part] | None = None  # the kept ones, in a pass that reads nothing
+        self._read = False
+        self.has_key_frame = False
+        """There was one in this pass."""
+
+    @property
+    def reads(self) -> bool:
+        """False if this pass is of what is kept: ``next_part`` does not wait for the file."""
+        return self._again is None
+
+    def begin(self) -> None:
+        """Start a pass; ``RecordingError``."""
+        try:
+            found = self._path.stat()
+        except OSError as error:
+            raise RecordingError(f"{self._path}: cannot be read: {error.strerror or error}") from error
+        state = (found.st_mtime_ns, found.st_size, found.st_ino)
+        if self._read and self._kept is not None and state == self._state:
+            self._again = iter(self._kept)
+            return
+        self._state, self._again, self._kept, self._read = state, None, [], False
+        self._units = read_recording(self._path)
+        self._parameter_sets = ParameterSets()
+        self.has_key_frame = False
+
+    def next_part(self) -> _Part | None:
+        """None at the end of the pass; ``RecordingError``."""
+        if self._again is not None:
+            return next(self._again, None)
+        part = self._read_part()
+        if part is None:
+            self._read = True
+        elif self._kept is not None:
+            self._kept.append(part)
+            if sum(one.size for one in self._kept) > KEPT_BYTES:
+                self._kept = None
+        return part
+
+    def _read_part(self) -> _Part | None:
+        part = _Part()
+        for timed in self._units:
+            unit = timed.unit
+            data = self._parameter_sets.complete(unit)
+            if part.first_us < 0:
+                part.first_us, part.first_duration_us = timed.time_us, timed.duration_us
+            part.end_us = max(part.end_us, timed.time_us + timed.duration_us)
+            self.has_key_frame = self.has_key_frame or (unit.is_random_access and unit.sps is not None)
+            if self.has_key_frame:
+                part.pictures.append((data, timed.time_us, unit.is_random_access))
+                part.size += len(data)
+            else:
+                part.dropped += 1
+            if part.size >= BATCH_BYTES or part.end_us - part.first_us >= BATCH_US:
+                break
+        return part if part.first_us >= 0 else None
 
 
 class Recording:
@@ -203,14 +281,12 @@ class Recording:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._description: StreamDescription | None = None
-        self._parameter_sets = ParameterSets()
         self._dropped: Counter[DropCause] = Counter()
         self._task: asyncio.Task[None] | None = None
         self._loop: MediaLoop | None = None
         self._rendition = 0
         self._on_end: Callable[[MediacoreError | None], None] | None = None
-        self._has_key_frame = False  # in this pass
-        self._ahead: deque[tuple[float, int]] = deque()  # (due time, bytes) of what was pushed last
+        self._ahead: deque[tuple[float, int]] = deque()  # (last due time, bytes) of the parts pushed last
 
     @property
     def description(self) -> StreamDescription | None:
@@ -253,12 +329,12 @@ class Recording:
 
     async def _play(self) -> None:
         end_us: float = monotonic_us()
+        reader = _Reader(self._path)
         try:
             while True:
-                self._parameter_sets = ParameterSets()
-                self._has_key_frame = False
-                end_us = await self._play_once(end_us)
-                if not self._has_key_frame:
+                await asyncio.to_thread(reader.begin)
+                end_us = await self._play_once(reader, end_us)
+                if not reader.has_key_frame:
                     raise RecordingError(f"{self._path}: no H.264 key frame in it any more")
                 self._native.new_epoch(self._rendition)
         except RecordingError as error:
@@ -275,23 +351,21 @@ class Recording:
         if on_end is not None:
             on_end(error)
 
-    async def _play_once(self, start_us: float) -> float:
+    async def _play_once(self, reader: _Reader, start_us: float) -> float:
         """Hand the file to the media loop from its beginning; the time at which its next pass has to begin."""
-        units = read_recording(self._path)
         aligned = False
         end_us = start_us
-        while batch := await asyncio.to_thread(_read_batch, units):
+        while (part := await asyncio.to_thread(reader.next_part) if reader.reads else reader.next_part()) is not None:
             await self._wait_for_room()
-            late_us = monotonic_us() - (start_us + batch[0].time_us)
+            late_us = monotonic_us() - (start_us + part.first_us)
             if late_us > (MAX_LATE_US if aligned or self._ahead else 0):
                 start_us += late_us
                 aligned = False
             if not aligned:
-                start_us = _next_multiple(start_us + batch[0].time_us, batch[0].duration_us) - batch[0].time_us
+                start_us = _next_multiple(start_us + part.first_us, part.first_duration_us) - part.first_us
                 aligned = True
-            for timed in batch:
-                await self._push(timed.unit, start_us + timed.time_us)
-                end_us = max(end_us, start_us + timed.time_us + timed.duration_us)
+            await self._push(part, start_us)
+            end_us = max(end_us, start_us + part.end_us)
         return end_us
 
     @property
@@ -309,15 +383,12 @@ class Recording:
                 return
             await asyncio.sleep(max(over_us / MICROSECONDS, FULL_S))
 
-    async def _push(self, unit: AccessUnit, due_us: float) -> None:
-        data = self._parameter_sets.complete(unit)
-        self._has_key_frame = self._has_key_frame or (unit.is_random_access and unit.sps is not None)
-        if not self._has_key_frame:
-            self._dropped[DropCause.BEFORE_KEY_FRAME] += 1
+    async def _push(self, part: _Part, start_us: float) -> None:
+        if part.dropped:
+            self._dropped[DropCause.BEFORE_KEY_FRAME] += part.dropped
+        units = [(data, round(start_us + time_us), is_key) for data, time_us, is_key in part.pictures]
+        if not units:
             return
-        at_us = round(due_us)
-        while not self._native.push(  # noqa: ASYNC110  # time makes room, nothing tells of it
-            self._rendition, data, pts_us=at_us, is_key=unit.is_random_access, due_us=at_us, received_us=at_us
-        ):
+        while units := units[self._native.push_all(self._rendition, units) :]:  # noqa: ASYNC110  # time makes room
             await asyncio.sleep(FULL_S)
-        self._ahead.append((due_us, len(data)))
+        self._ahead.append((start_us + part.pictures[-1][1], part.size))

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from aioice.stun import Class, Message, Method, TransactionError
 from aioice.turn import TurnClientUdpProtocol, TurnTransport
 
+from mediacore.errors import LimitError
+from mediacore.media_loop import command
 from mediacore.rtc.contract import override
 from mediacore.rtc.port_transport import PortTransport
 
@@ -42,7 +44,7 @@ CHANNEL_LIFETIME_S: Final = 600
 RENEWAL_S: Final = 240
 """How often channels are bound again: the permissions that come with them last 300 s (RFC 8656 section 9)."""
 
-_FAILURES: Final = (ConnectionError, OSError, TimeoutError, TransactionError)
+_FAILURES: Final = (ConnectionError, OSError, TimeoutError, TransactionError, LimitError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ class Relay:
         turn = self._turn
         self._address = turn.server = await resolve(self._server)
         own = _source_address(self._address)
-        self.socket, port = self._native.open_relay_socket(self._viewer, own, *self._address)
+        with command():
+            self.socket, port = self._native.open_relay_socket(self._viewer, own, *self._address)
         self._inner = _ServerTransport(turn, (own, port), self._send, self._ended)
         turn.connection_made(self._inner)
         override(turn, "channel_bind", self._bind)
@@ -167,7 +170,8 @@ class Relay:
         async def channel_bind(number: int, peer: tuple[str, int]) -> None:
             await stock(number, peer)
             self._peers[number] = peer
-            self._native.bind_channel(self._viewer, self.socket, *self._address, number, *peer)
+            with command():
+                self._native.bind_channel(self._viewer, self.socket, *self._address, number, *peer)
 
         return channel_bind
 

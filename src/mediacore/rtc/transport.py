@@ -8,21 +8,21 @@ when it gives none. Runs on one asyncio loop.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aiortc import RTCDtlsParameters, RTCDtlsTransport, RTCIceGatherer, RTCIceParameters, RTCIceTransport
 
-from mediacore.errors import ConnectFailedError, LimitError
+from mediacore.errors import ConnectFailedError
 from mediacore.media import CloseReason
+from mediacore.media_loop import command
 from mediacore.rtc.ice_servers import DEFAULT_PORT, IceServer, Relay
 from mediacore.rtc.port import IcePort
 from mediacore.settings import host_and_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCIceCandidate
 
@@ -150,18 +150,18 @@ class ViewerTransport:
 
     def start(self, config: _core.ViewerConfig) -> None:
         """Tell the media loop how it sends to the viewer; raises ``LimitError``."""
-        with _limits():
+        with command():
             self._loop.native.start_viewer(self.id, config)
 
     def attach(self, rendition: int, audio: int) -> None:
         """Let media flow, or go on with another rendition; raises ``LimitError``."""
-        with _limits():
+        with command():
             self._loop.native.attach(self.id, rendition, audio)
 
     def detach(self) -> None:
         """Let no more media flow; raises ``LimitError``."""
         if self.id and self._loop.running:
-            with _limits():
+            with command():
                 self._loop.native.detach(self.id)
 
     async def close_dtls(self) -> None:
@@ -261,15 +261,6 @@ class ViewerTransport:
             # With ICE up it is the viewer's close_notify; else the sockets or the viewer's consent went away.
             left = self._ice.state == "completed"
             self._on_end(CloseReason.VIEWER_LEFT if left else CloseReason.VIEWER_LOST)
-
-
-@contextlib.contextmanager
-def _limits() -> Iterator[None]:
-    """The media loop's queue of commands is bounded."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise LimitError(f"the media loop takes no more now: {error}") from error
 
 
 def _server(text: str | None, username: str | None = None, password: str | None = None) -> IceServer | None:

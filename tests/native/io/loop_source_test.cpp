@@ -121,6 +121,57 @@ TEST_F(LoopSource, TheNextSourceTakesOverAtItsKeyFrame) {
   EXPECT_TRUE(loop.source_figures(first)->ended);
 }
 
+// The later run is the one that was wanted: a source that was still waiting would have gone back to a former one.
+TEST_F(LoopSource, AnEarlierSourceNeverTakesOverFromALaterOne) {
+  const Id rendition = add_rendition();
+  const Id tap = loop.add_tap(rendition, 64, false);
+  Device earlier;
+  const Id waiting = add_source(rendition, earlier);
+  Device later;
+  add_source(rendition, later);
+  later.write(key_unit());
+  ASSERT_EQ(take(tap, 1).size(), 1U);
+  earlier.write(key_unit(40, 30));
+  const auto ended = wait_for<SourceEnded>();
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->source, waiting);
+  EXPECT_STREQ(ended->reason, "superseded");
+  EXPECT_TRUE(earlier.is_left());
+  later.write(delta_unit(1));
+  const auto units = take(tap, 1);
+  ASSERT_EQ(units.size(), 1U);
+  EXPECT_EQ(units[0]->data, delta_unit(1));
+  EXPECT_EQ(units[0]->epoch, 1U);
+}
+
+// Each device cost two wake-ups a picture, so 16 clocks cost far more than one with as many viewers.
+TEST_F(LoopSource, ACrowdOfSourcesSharesWakeUps) {
+  constexpr std::size_t kDevices = 16;
+  constexpr std::uint32_t kPictures = 40;
+  std::vector<Device> devices(kDevices);
+  std::vector<Id> taps;
+  for (Device& device : devices) {
+    const Id own = add_rendition();
+    taps.push_back(loop.add_tap(own, 64, false));
+    add_source(own, device);
+    device.write(key_unit());
+  }
+  for (const Id tap : taps) ASSERT_EQ(take(tap, 1).size(), 1U);
+  std::uint64_t before = 0;
+  std::int64_t at_us = testing::monotonic_us();
+  for (std::uint32_t picture = 0; picture < kPictures; ++picture) {
+    if (picture == kPictures / 2) before = loop.figures().threads.wake_ups;
+    for (Device& device : devices) {
+      device.write(delta_unit(picture % 15 + 1));
+      at_us += 1000;  // another time for each: this is what it is about
+      while (testing::monotonic_us() < at_us) usleep(100);
+    }
+  }
+  EXPECT_LT(loop.figures().threads.wake_ups - before, kDevices * kPictures * 3 / 4)
+      << "two for each picture are as many as 640";
+  for (const Id tap : taps) EXPECT_EQ(take(tap, kPictures).size(), kPictures);
+}
+
 TEST_F(LoopSource, TellsOfADamagedUnit) {
   const Id rendition = add_rendition();
   const Id tap = loop.add_tap(rendition, 64, false);
