@@ -40,6 +40,13 @@ void count_scans(j_common_ptr info) {
 }  // namespace
 
 struct JpegLibrary::State {
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() {
+    if (is_made) jpeg_destroy_decompress(&info);
+  }
+
   jpeg_decompress_struct info{};
   jpeg_error_mgr errors{};
   jpeg_progress_mgr progress{};
@@ -52,9 +59,7 @@ struct JpegLibrary::State {
 JpegLibrary::JpegLibrary() : state_(std::make_unique<State>()) {}
 JpegLibrary::JpegLibrary(JpegLibrary&&) noexcept = default;
 JpegLibrary& JpegLibrary::operator=(JpegLibrary&&) noexcept = default;
-JpegLibrary::~JpegLibrary() {
-  if (state_ && state_->is_made) jpeg_destroy_decompress(&state_->info);
-}
+JpegLibrary::~JpegLibrary() = default;
 
 Size JpegLibrary::size() const noexcept {
   return {state_->info.image_width, state_->info.image_height};

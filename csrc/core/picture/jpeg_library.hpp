@@ -34,6 +34,8 @@ class JpegLibrary {
   ~JpegLibrary();
   JpegLibrary(JpegLibrary&&) noexcept;
   JpegLibrary& operator=(JpegLibrary&&) noexcept;
+  JpegLibrary(const JpegLibrary&) = delete;
+  JpegLibrary& operator=(const JpegLibrary&) = delete;
 
   // Each false if it fails. The data must stay until one of the others is through; those follow a header that was read.
   bool read_header(std::span<const std::uint8_t> data) noexcept;
