@@ -3,7 +3,8 @@
 Peers: what scripts do, a process `adb exec-out screencap -p` per picture, PNG by Pillow, colours by PyAV; and a
 connection per picture instead of a process, decoded natively. Through a real adb server from a simulated device of
 720x1280 whose picture moves; its own share (drawing, compressing) is in all of them, so the ratios are those of a
-device that costs little. Wall clock: most of the work is in other processes. The second test has a link of 300 Mb/s, as USB 2.
+device that costs little. Wall clock: most of the work is in other processes. The second test has a link of 300 Mb/s, as
+USB 2 has.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def test_the_frames_of_screenrecord() -> None:
         assert (got.format, got.frame.matrix) == ("rgb888", "bt601")
         assert (got.frame.y == convert(rgb.data, *SIZE, pixel_format="rgb888", matrix="bt601").y).all()
         device.sendall(b"ERROR: unable to configure codec\n")
-        assert reader.next(LONG_S) == Ended(0, b"ERROR: unable to con", "damaged")
+        assert reader.next(LONG_S) == Ended(0, b"ERROR: unable to configure codec\n", "damaged")
 
 
 def test_what_is_damaged_has_a_cause_and_counts_add_up() -> None:

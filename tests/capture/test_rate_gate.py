@@ -76,3 +76,14 @@ def test_nothing_passes_while_nobody_takes_frames() -> None:
     newest = gate.take(20_000_001)
     assert newest is not None
     assert newest.pts_us == 3
+
+
+def test_a_frame_that_does_not_wait_takes_the_place_of_the_one_that_does() -> None:
+    gate = RateGate(10)
+    assert gate.offer(frame(1), 0) is not None
+    assert gate.offer(frame(2), 10_000) is None
+    assert gate.pass_now(frame(3), 20_000).pts_us == 3
+    assert gate.take(1_000_000) is None
+    assert gate.skipped == 1
+    assert gate.offer(frame(4), 110_000) is None
+    assert gate.offer(frame(5), 120_000) is not None

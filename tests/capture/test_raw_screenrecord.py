@@ -67,3 +67,14 @@ async def test_a_spoilt_first_shot_is_taken_in_the_other_format() -> None:
         source.set_fps(30)
         assert (await sink.take()).size == SIZE
         assert (await device.stats())["screencaps"] == 3
+
+
+async def test_the_first_picture_of_a_run_does_not_wait_for_its_time() -> None:
+    """It was kept back after a frame of the run before, and nobody was there to push it when it was time."""
+    settings = StreamSettings(rotation_poll_s=0.1)
+    async with captured("screenrecord-frames", settings, fps=0.1, scene="static") as (device, _, sink):
+        await sink.take()
+        await device.rotate(90)
+        async with asyncio.timeout(8):
+            while (await sink.take()).size != SIZE[::-1]:
+                pass

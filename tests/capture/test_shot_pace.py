@@ -129,3 +129,10 @@ def test_nobody_takes_frames() -> None:
     assert device.run(9_000_000) == []
     device.pace.look(device.now_us)
     assert device.run(9_500_000) == [], "an input alone wants no picture"
+
+
+def test_another_connection_begins_with_a_shot() -> None:
+    device = Device(ShotPace(1))
+    device.run(100_000)
+    device.pace.start_over(device.now_us)
+    assert device.run(150_000) == [100_000]

@@ -17,6 +17,7 @@ from mediacore.adb.stream import AdbStream
 from mediacore.errors import SettingsError
 from mediacore.settings import AdbSettings
 from mediacore.testing import DeviceOptions, SimulatedDevice, barcode
+from mediacore.testing.adb_transport import StreamClosedError
 from mediacore.testing.phone import Phone
 
 SIZE = (180, 320)
@@ -118,6 +119,20 @@ async def test_a_shot_that_is_cut_ends_the_connection(adb: Adb) -> None:
         phone.spoils["screencap"].add("cut", 1)
         with pytest.raises(EOFError):
             await loop.shot()
+
+
+async def test_a_stream_that_ends_under_a_pipe_is_no_failure(adb: Adb, caplog: pytest.LogCaptureFixture) -> None:
+    """The programs of a pipe are a group, and so was the error of the one that wrote: it was logged as a failure."""
+
+    async def serve(stream: object) -> None:
+        raise ExceptionGroup("a pipe", [StreamClosedError("the ADB stream is closed")])
+
+    async with adb.phone(STATIC) as phone:
+        phone.abstract_sockets["pipe"] = serve
+        client = AdbClient(AdbSettings(port=adb.port, start=False))
+        async with await client.open(f"127.0.0.1:{phone.port}", "localabstract:pipe") as stream:
+            assert await stream.read() == b""
+    assert "an ADB service failed" not in caplog.text
 
 
 async def test_a_shot_takes_as_long_as_its_format_is_said_to(adb: Adb) -> None:

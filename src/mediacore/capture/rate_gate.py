@@ -44,6 +44,14 @@ class RateGate:
         self._kept = frame
         return self.take(now_us)
 
+    def pass_now(self, frame: Frame, now_us: int) -> Frame:
+        """A frame that does not wait, and takes the place of the one that does."""
+        if self._kept is not None:
+            self.skipped += 1
+            self._kept = None
+        self._passed_us = now_us
+        return frame
+
     def due_us(self) -> float:
         """When ``take`` gives something; infinite if nothing is kept."""
         return math.inf if self._kept is None else self._passed_us + self._interval_us

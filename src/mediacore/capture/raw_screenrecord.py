@@ -245,7 +245,8 @@ class RawScreenRecord:
         with self._lock:
             if run.number > self._began and not run.ending:
                 self._begin(run, loop)
-                self._pass(self._gate.offer(item.frame, monotonic_us()))
+                # Not kept back, as the thread of the run does not know of it, and would not wait for its time.
+                self._outlet.put(self._gate.pass_now(item.frame, monotonic_us()))
         return True
 
     def _take_frames(self, run: _Run, loop: asyncio.AbstractEventLoop) -> None:

@@ -141,6 +141,8 @@ class Screencap:
         best = self._choice.best
         assert best is not None
         self._runs += 1
+        with self._lock:
+            self._pace.start_over(monotonic_us())
         await self._in_thread(best, self._take_shots)
 
     async def _in_thread(self, shot_format: ShotFormat, work: Callable[[PictureReader, ShotFormat], None]) -> None:
@@ -167,8 +169,6 @@ class Screencap:
             await self._measure_format(shot_format)
         if formats:
             self._choice.settled(monotonic_us())
-            with self._lock:
-                self._pace.start_over(monotonic_us())
         if self._choice.best is None:
             raise CaptureError(self._serial, f"screencap gives no pictures: {await self._words()}")
         if formats:
@@ -195,11 +195,19 @@ class Screencap:
         patience_us = self._choice.patience_us
         for _ in range(MEASURED_SHOTS):
             asked_us = monotonic_us()
+            with self._lock:
+                is_due = self._pace.due_us(0) <= asked_us
+                if is_due:
+                    self._pace.asked(asked_us)
             reader.request()
             item = reader.next(SHOT_TIMEOUT_S if patience_us is None else patience_us / 1e6)
             if isinstance(item, Shot):
                 costs.append(ShotCost(item.complete_us - asked_us, item.decoded_us - item.complete_us))
-                self._put_measured(item.frame, asked_us)
+                if is_due:
+                    # The one before may not have been pushed.
+                    self._outlet.put(dataclasses.replace(item.frame, dirty_rows=None))
+                else:
+                    self._outlet.drop(DropCause.RATE)
             elif item is None and not costs:
                 self._choice.gave_up(shot_format, monotonic_us() - asked_us)
                 return
@@ -209,18 +217,6 @@ class Screencap:
             self._choice.measured(shot_format, costs)
         else:
             self._choice.failed(shot_format)
-
-    def _put_measured(self, frame: Frame, asked_us: int) -> None:
-        """Push a shot that was taken to measure it, if one is due."""
-        with self._lock:
-            is_due = self._pace.due_us(0) <= asked_us
-            if is_due:
-                self._pace.asked(asked_us)
-        if is_due:
-            # The one before may not have been pushed.
-            self._outlet.put(dataclasses.replace(frame, dirty_rows=None))
-        else:
-            self._outlet.drop(DropCause.RATE)
 
     def _take_shots(self, reader: PictureReader, shot_format: ShotFormat) -> None:
         del shot_format
@@ -252,8 +248,10 @@ class Screencap:
                     self._capture.device.look_at_display()
             elif item is not None:
                 asked.popleft()
-                # Where there is no memory, others keep frames: no fault of the device's.
-                damaged += not (isinstance(item, Damaged) and item.cause == DropCause.POOL_EXHAUSTED)
+                # Where there is no memory, others keep frames: no fault of the device's, and no reason to hurry.
+                if not (isinstance(item, Damaged) and item.cause == DropCause.POOL_EXHAUSTED):
+                    damaged += 1
+                    self._look()
                 self._check(item, damaged)
 
     def _next(

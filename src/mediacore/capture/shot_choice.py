@@ -116,9 +116,12 @@ class ShotChoice:
         return ()
 
     def __str__(self) -> str:
-        """``raw (12.1 ms; gzip 30.2 ms, png > 250.0 ms; no jpeg)``: the chosen one, the others, what there is not."""
+        """``raw (12.1 ms; gzip 30.2 ms, png > 250.0 ms; no jpeg)``: the chosen one, the others, what there is not.
+
+        Empty before all are measured.
+        """
         best = self.best
-        if best is None:
+        if best is None or self._measured_us is None:
             return ""
         others = [
             f"{name} {'> ' if name in self._hopeless else ''}{self._costs[name] / 1000:.1f} ms"

@@ -122,5 +122,4 @@ class ShotPace:
     def start_over(self, now_us: int) -> None:
         """The connection or the format is another: what was measured does not hold, and what is shown may be old."""
         self._depth = ShotDepth()
-        self._idle_us = 0.0
-        self._awake_until_us = now_us + QUIET_US
+        self.look(now_us)

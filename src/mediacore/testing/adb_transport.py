@@ -374,10 +374,11 @@ class AdbConnection(asyncio.Protocol):
 
     async def _serve(self, service: Service, stream: AdbStream) -> None:
         try:
-            await service(stream)
-            await stream.flush()  # adbd sees the end of a program's output only after it
-        except StreamClosedError:
-            pass
+            try:
+                await service(stream)
+                await stream.flush()  # adbd sees the end of a program's output only after it
+            except* StreamClosedError:  # also out of a pipe, whose programs are a group
+                pass
         except Exception:
             logger.exception("an ADB service failed")
         finally:
