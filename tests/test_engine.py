@@ -122,11 +122,12 @@ async def test_an_offer_without_a_common_codec_is_refused_with_both_lists(
 
 async def test_a_viewer_that_does_not_take_h264_is_served_all_the_same(recordings: Callable[..., Path]) -> None:
     offer = Path(__file__).parent.joinpath("rtc/data/chromium-156-video-data.sdp").read_text()
-    settings = EngineSettings(recordings=(str(recordings()),), use_adb=False)
+    stream = StreamSettings(transcode_codecs=("vp9", "vp8"))
+    settings = EngineSettings(recordings=(str(recordings()),), use_adb=False, stream=stream)
     async with Engine(settings) as engine:
         session = await engine.connect("file:moving", offer.replace("H264/90000", "H263/90000"))
-        (stream,) = engine.stats().streams
-        assert [rendition.codec for rendition in stream.renditions] == ["vp9"]
+        (running,) = engine.stats().streams
+        assert [rendition.codec for rendition in running.renditions] == ["vp9"]
         await session.close()
         assert engine.stats().streams[0].renditions == ()
 
