@@ -39,7 +39,7 @@ function look(video) {
     const {x, y, before} = window.watchDot;
     const pixel = dotPixel(video, x, y);
     if (before === null) window.watchDot.before = pixel;
-    else if (Math.abs(pixel[0] - before[0]) + Math.abs(pixel[1] - before[1]) + Math.abs(pixel[2] - before[2]) > 120)
+    else if (pixel[0] - Math.max(pixel[1], pixel[2]) > 100)  // red; anything else may be text that scrolls by
       window.dots.push(now), window.watchDot = null;
   }
   video.requestVideoFrameCallback(() => look(video));
