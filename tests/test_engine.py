@@ -191,7 +191,7 @@ async def test_what_a_recording_can_and_cannot_do(recordings: Callable[..., Path
 async def test_a_session_that_nothing_is_heard_of_is_closed(recordings: Callable[..., Path]) -> None:
     offer = Path(__file__).parent.joinpath("rtc/data/chromium-156-video-data.sdp").read_text()
     settings = EngineSettings(
-        recordings=(str(recordings()),), use_adb=False, session_idle_s=0.05, session_idle_check_s=0.01
+        recordings=(str(recordings()),), use_adb=False, session_idle_s=0.4, session_idle_check_s=0.01
     )
     async with Engine(settings) as engine:
         session = await engine.connect("file:moving", offer)
