@@ -56,8 +56,9 @@ py::tuple reshape_picture(Workshop& workshop, const py::buffer& y, const py::buf
   const py::buffer_info v_info = v.request();
   if (y_info.ndim != 2) throw py::value_error("y must be rows of bytes");
   const Size size{length_of(y_info.shape[1]), length_of(y_info.shape[0])};
-  if (check_size(size))
+  if (check_size(size)) {
     throw py::value_error("the picture is empty, or larger than 16384 on a side or than 64 Mi pixels");
+  }
   const Size chroma{half(size.width), half(size.height)};
   const Rows luma = rows_of(y_info, size, "y");
   const Rows blue = rows_of(u_info, chroma, "u");

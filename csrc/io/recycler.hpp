@@ -80,7 +80,8 @@ class Recycler {
       try {
         objects_[index_of(bytes)].push_back(std::move(object));
         bytes_ += bytes;
-      } catch (const std::exception&) {  // no memory: then it is not kept
+      } catch (const std::exception&) {
+        return;  // no memory: then it is not kept
       }
     }
 

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -36,7 +37,7 @@ class JpegDecoder {
   std::optional<Error> decode_pixels(Matrix matrix, const I420Planes& planes);
   Error error_of(ErrorKind kind, std::string_view what) const noexcept;
 
-  std::optional<JpegLibrary> library_;  // made with the first picture
+  std::unique_ptr<JpegLibrary> library_;  // made with the first picture
   Reshaper reshaper_;
   RawConverter raw_converter_;
   Scratch scratch_;
