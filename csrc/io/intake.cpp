@@ -78,15 +78,16 @@ void Intake::work(Source& source, Wake& wake, bool at_deadline) {
 void Intake::give(Source& source, Wake& wake) {
   if (source.take_damage()) wake.events.post(SourceDamaged{source.id()});
   const auto rendition = renditions_.find(source.rendition());
-  for (SourceUnit& unit : units_) {
-    if (rendition != renditions_.end() && !give_unit(source, rendition->second, std::move(unit), wake)) return;
+  for (const SourceUnit& unit : units_) {
+    if (rendition != renditions_.end() && !give_unit(source, rendition->second, unit, wake)) return;
   }
+  units_.clear();  // so that their memory can be used again
   source.publish();
   if (source.ended()) end(source.id(), source.error() == 0 ? "end" : "error", wake);
 }
 
 // False: the source has ended by it.
-bool Intake::give_unit(Source& source, Rendition& rendition, SourceUnit unit, Wake& wake) {
+bool Intake::give_unit(Source& source, Rendition& rendition, const SourceUnit& unit, Wake& wake) {
   if (unit.unit->is_key && unit.sps) source.note_key_frame();
   if (!source.has_key_frame()) {
     source.count(Source::Fate::before_key, false);
@@ -105,7 +106,7 @@ bool Intake::give_unit(Source& source, Rendition& rendition, SourceUnit unit, Wa
   source.count(Source::Fate::handed_on, unit.unit->is_key);
   source.publish();  // who sees the unit finds it counted
   try {
-    rendition.take(std::move(unit), wake);
+    rendition.take(unit, wake);
   } catch (const std::exception&) {
     ++faults_;
     rendition.lose_unit(wake);

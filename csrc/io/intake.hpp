@@ -49,7 +49,7 @@ class Intake {
 
   void work(Source& source, Wake& wake, bool at_deadline);
   void give(Source& source, Wake& wake);
-  bool give_unit(Source& source, Rendition& rendition, SourceUnit unit, Wake& wake);
+  bool give_unit(Source& source, Rendition& rendition, const SourceUnit& unit, Wake& wake);
   void end(Id id, const char* reason, Wake& wake);
   void close(Sources::iterator source);
   h264::BurstFlush flush_for(const AddSource& command) const;

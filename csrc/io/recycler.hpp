@@ -41,7 +41,8 @@ class Recycler {
   }
 
  private:
-  static constexpr std::size_t kQuarters = 4;
+  static constexpr int kQuarterBits = 2;
+  static constexpr std::size_t kQuarters = std::size_t{1} << kQuarterBits;
 
   // Up to the next size.
   static constexpr std::size_t rounded(std::size_t bytes) noexcept {
@@ -54,7 +55,7 @@ class Recycler {
   static constexpr std::size_t index_of(std::size_t bytes) noexcept {
     const std::size_t power = std::bit_floor(bytes);
     const auto octave = static_cast<std::size_t>(std::bit_width(power) - std::bit_width(kSmallestBytes));
-    return octave * kQuarters + (bytes - power) / (power / kQuarters);
+    return octave * kQuarters + ((bytes - power) >> (std::bit_width(power) - 1 - kQuarterBits));
   }
 
   class Idle {

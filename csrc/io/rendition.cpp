@@ -46,7 +46,7 @@ void Rendition::end_source(Id source) noexcept {
   if (current_ == source) current_ = 0;
 }
 
-void Rendition::take(SourceUnit whole, Wake& wake) {
+void Rendition::take(const SourceUnit& whole, Wake& wake) {
   Unit& unit = *whole.unit;
   // Arrival is the only time there is; two units of one burst still need different times.
   unit.pts_us = std::max(unit.received_us, last_pts_us_ + 1);

@@ -47,7 +47,7 @@ class Rendition {
 
   // ---- what comes in
   // A unit of the current source.
-  void take(SourceUnit whole, Wake& wake);
+  void take(const SourceUnit& whole, Wake& wake);
   void push(Push push, Wake& wake);
   void describe(const Describe& size);
   void new_epoch();
