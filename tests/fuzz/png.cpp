@@ -147,9 +147,9 @@ void check_png(Bytes data, Input input) {
   expect(!decoder.decode(matrix, scaled.planes), "what is accepted is accepted at every size");
 
   static ScreenDecoder screen;
-  const auto first = screen.open(ScreenDecoder::Form::png, data);
+  const auto first = screen.open(WireForm::png, data);
   expect(first && (first->unchanged || !screen.decode(matrix, scaled.planes)), "a screen takes it, too");
-  const auto second = screen.open(ScreenDecoder::Form::png, data);
+  const auto second = screen.open(WireForm::png, data);
   expect(second && second->unchanged && second->size == *size, "and knows it again");
   expect(dirty_rows(scaled.planes, scaled.planes) == RowRange{}, "what is the same has no rows that differ");
 }

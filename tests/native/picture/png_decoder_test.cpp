@@ -210,7 +210,7 @@ TEST(ScreenDecoderTest, KnowsThePictureBefore) {
   ScreenDecoder screen;
   Bytes out(packed_bytes({30, 20}));
   const auto opened_unchanged = [&](const Bytes& file) {
-    const auto opened = screen.open(ScreenDecoder::Form::png, file);
+    const auto opened = screen.open(WireForm::png, file);
     EXPECT_TRUE(static_cast<bool>(opened));
     EXPECT_EQ(opened->size, (Size{30, 20}));
     return opened->unchanged;
@@ -222,7 +222,7 @@ TEST(ScreenDecoderTest, KnowsThePictureBefore) {
   EXPECT_FALSE(opened_unchanged(other.file));
   Bytes cut = picture.file;
   cut.pop_back();
-  EXPECT_FALSE(static_cast<bool>(screen.open(ScreenDecoder::Form::png, cut)));
+  EXPECT_FALSE(static_cast<bool>(screen.open(WireForm::png, cut)));
   EXPECT_TRUE(opened_unchanged(picture.file)) << "the last picture is the last that was decoded";
 }
 
