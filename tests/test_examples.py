@@ -44,6 +44,17 @@ async def test_packets() -> None:
         assert all(int(line.split()[2]) > 0 for line in lines)
 
 
+async def test_frames() -> None:
+    async with device_on_a_private_server() as (device, environment):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, EXAMPLES / "frames.py", device.address, "3", env=environment, stdout=-1, stderr=-1
+        )
+        output, errors = await asyncio.wait_for(process.communicate(), 30)
+        assert process.returncode == 0, errors.decode()
+        lines = output.decode().split("\n")[:3]
+        assert all(line.split(" ", 1)[1].startswith("(320, 640) ") for line in lines)
+
+
 async def test_whep_service() -> None:
     async with device_on_a_private_server() as (device, environment):
         process = await asyncio.create_subprocess_exec(
