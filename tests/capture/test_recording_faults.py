@@ -24,8 +24,11 @@ def short(recordings: Callable[..., Path], tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("content", [b"", b"no pictures any more\n"], ids=["emptied", "overwritten"])
-async def test_a_file_that_loses_its_pictures_ends_the_source(short: Path, content: bytes) -> None:
+async def test_a_file_that_loses_its_pictures_ends_the_source(
+    short: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It was read again and again without a pause, and nobody was told."""
+    monkeypatch.setattr(recording, "AHEAD_US", recording.BATCH_US + 500_000)
     async with taken(Recording(short)) as sink:
         await sink.take()
         await asyncio.to_thread(short.write_bytes, content)
