@@ -10,6 +10,7 @@ from made_here import Encoders, FakeFrames, picture, until
 from mediacore.capture.frame_source import FrameSource
 from mediacore.capture.publication import Publication
 from mediacore.capture.source import Source
+from mediacore.decode.decoder import VideoDecoder
 from mediacore.errors import (
     CaptureError,
     DecoderError,
@@ -22,7 +23,7 @@ from mediacore.h264 import AccessUnitParser
 from mediacore.media import Applied, Packet, Target, Wanted
 from mediacore.media_loop import MediaLoop, monotonic_us
 from mediacore.settings import StreamSettings
-from mediacore.stream import frame_origin
+from mediacore.stream import frame_origin, packet_origin
 from mediacore.stream.encoder_limit import EncoderLimit
 from mediacore.stream.stream import Stream
 
@@ -306,7 +307,7 @@ async def test_who_watched_before_a_source_was_passed_over_hears_that_the_encode
     await stream.open(loop)
     async with stream.take("h264") as video:
         ended, stream_ended = (asyncio.create_task(stream.wait_ended(id)) for id in (video, None))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)  # the waiting has begun
         assert first._on_end is not None
         first._on_end(CaptureError("x", "unable to configure video/avc codec"))
         await asyncio.wait_for(raw.opened.wait(), 5)
@@ -326,7 +327,7 @@ async def test_who_watched_before_hears_that_there_are_too_many_encoders(loop: M
     await stream.open(loop)
     async with stream.take("h264") as video:
         ended = asyncio.create_task(stream.wait_ended(video))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)  # the waiting has begun
         assert first._on_end is not None
         first._on_end(CaptureError("x", "unable to configure video/avc codec"))
         assert isinstance(await asyncio.wait_for(ended, 5), LimitError)
@@ -458,6 +459,30 @@ async def test_a_stream_that_cannot_be_decoded_passes_through_all_the_same(
             pass
     again = stream.frames()
     assert (await asyncio.wait_for(anext(again), 5)).size == (160, 128), "who asks again gets another decoder"
+    await stream.close()
+
+
+async def test_a_decoder_that_meets_damage_again_and_again_asks_less_and_less(
+    loop: MediaLoop, units: list[tuple[bytes, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asked as often as the source allowed, and each key frame restarted the device's encoder."""
+    decoded: list[Packet] = []
+    asked: list[int] = []
+
+    def damaged(self: VideoDecoder, packet: Packet, *, show: bool = True) -> None:
+        decoded.append(packet)
+
+    monkeypatch.setattr(VideoDecoder, "decode", damaged)
+    monkeypatch.setattr(packet_origin, "monotonic_us", lambda: len(decoded) * 250_000)
+    stream = stream_of(published())
+    await stream.open(loop)
+    stream._opened.video.key_frame_wanted = lambda: asked.append(len(decoded))  # type: ignore[method-assign]
+    await push(stream, units[0])
+    with stream.frames():
+        for n in range(1, 31):
+            await until(lambda n=n: len(decoded) == n)  # type: ignore[misc]
+            await push(stream, units[1])
+    assert asked == [1, 5, 13, 29], "at once, and after 1, 2 and 4 seconds"
     await stream.close()
 
 
