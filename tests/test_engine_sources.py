@@ -9,6 +9,7 @@ import av
 import pytest
 
 from mediacore import AdbSettings, Engine, EngineSettings, StreamSettings
+from mediacore.errors import LimitError
 from mediacore.media import DeviceState, Packet, Wanted
 from mediacore.stream.packet_tap import PacketTap
 from mediacore.stream.stream import Stream
@@ -125,6 +126,31 @@ async def test_a_smaller_size_and_rate_beside_the_stream_as_it_comes(recordings:
         assert (picture.width, picture.height) == (160, 120)
         pace_us = (packets[-1].pts_us - packets[2].pts_us) / 5
         assert pace_us > 70_000, "ten a second, not thirty"
+
+
+async def test_encoders_are_bounded_over_all_streams(recordings: Callable[..., Path]) -> None:
+    """Each stream could have eight, and there may be as many streams as anybody likes."""
+    settings = EngineSettings(recordings=(str(recordings()),), use_adb=False, max_encoders=2)
+    async with (
+        Engine(settings) as engine,
+        engine.stream("file:moving") as stream,
+        engine.publish("mine") as other,
+        stream.take("vp8"),
+    ):
+        async with stream.take("vp9"):
+            with pytest.raises(LimitError, match="max_encoders"):
+                async with stream.take("vp8", Wanted(fps=5)):
+                    pass
+            with pytest.raises(LimitError, match="max_encoders"):
+                async with other.take("vp8"):
+                    pass
+            async with stream.take("vp8"), stream.take("h264"):
+                pass  # what there is already, and what comes as it is
+        async with asyncio.timeout(10):
+            while engine._encoders.running > 1:
+                await asyncio.sleep(0.01)  # nothing tells of it
+        async with other.take("vp8"):
+            pass
 
 
 async def test_a_late_viewer_of_a_static_screen_gets_a_picture_at_once() -> None:

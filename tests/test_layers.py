@@ -29,7 +29,7 @@ LAYERS = (
     {"control", "adb"},
     {"media_loop"},
     {"picture", "picture_reader", "ring", "wanted"},
-    {"media", "settings", "h264", "rtp", "sessions", "drop_log"},
+    {"media", "settings", "h264", "rtp", "sessions", "drop_log", "slots"},
     {"errors", "_core", "_sessions", "_ring"},
 )
 RANK = {unit: rank for rank, units in enumerate(LAYERS) for unit in units}

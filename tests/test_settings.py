@@ -3,7 +3,7 @@
 import pytest
 
 from mediacore.errors import SettingsError
-from mediacore.settings import RtcSettings, host_and_port
+from mediacore.settings import EngineSettings, RtcSettings, host_and_port
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,14 @@ def test_settings_that_are_good(values: dict[str, object]) -> None:
 def test_settings_that_are_refused_by_name(values: dict[str, object], says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         RtcSettings(**values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["max_sessions", "max_encoders"])
+def test_limits_of_the_engine(name: str) -> None:
+    EngineSettings(**{name: 1})
+    for value in (0, -1, 1_000_000):
+        with pytest.raises(SettingsError, match=f"{name} is {value}, it must be between 1 and"):
+            EngineSettings(**{name: value})
 
 
 @pytest.mark.parametrize(

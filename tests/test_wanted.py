@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mediacore.errors import WantedError
 from mediacore.media import Wanted
-from mediacore.wanted import checked, from_event, from_query
+from mediacore.wanted import checked, from_event, from_query, shared
 
 
 @pytest.mark.parametrize(
@@ -121,6 +121,22 @@ def test_any_query_is_a_wish_or_the_documented_error(query: dict[str, str]) -> N
     except WantedError:
         return
     assert checked(wanted) == wanted
+
+
+@pytest.mark.parametrize(
+    ("wanted", "made"),
+    [
+        (Wanted(), Wanted()),
+        (Wanted(("vp8",), (540, 1200), 29.97), Wanted(("vp8",), (528, 1200), 29)),
+        (Wanted(size=(64, 79)), Wanted(size=(64, 64))),
+        (Wanted(size=(7680, 7680), fps=1.0), Wanted(size=(7680, 7680), fps=1)),
+        (Wanted(fps=1.999), Wanted(fps=1)),
+    ],
+)
+def test_what_is_encoded_for_a_wish(wanted: Wanted, made: Wanted) -> None:
+    assert shared(wanted) == made
+    assert shared(made) == made
+    assert checked(made) == made
 
 
 def test_what_an_embedder_wants_is_checked_too() -> None:

@@ -32,6 +32,7 @@ from mediacore.rtc.port import host_addresses
 from mediacore.session import Session
 from mediacore.sessions import SessionMap
 from mediacore.settings import EngineSettings, StreamSettings
+from mediacore.stream.encoder_limit import EncoderLimit
 from mediacore.stream.stream import Stream
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Engine:
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._sessions: SessionMap[Session] = SessionMap()
         self._identity = Identity()
+        self._encoders = EncoderLimit(self.settings.max_encoders)
         self._sessions_total = 0
         self._sessions_failed = 0
         self._open = False
@@ -187,6 +189,7 @@ class Engine:
             replay_bytes=rtc.start_rate_bps * rtc.replay_ms // 8000,
             screenshot=None if published else functools.partial(self._screenshot, serial),
             fallbacks=fallbacks,
+            encoders=self._encoders,
         )
         loop = await self._running_loop()
         self._opening += 1
@@ -286,9 +289,10 @@ class Engine:
 
         ``wanted``: preferred codecs, largest size and frame rate; what it gets is shared by all who want the same.
 
-        Raises a ``DeviceError``, ``AdbError``, ``SdpError``, ``NoCommonCodecError``, ``ConnectTimeoutError``,
-        ``NotGrantedError``, ``LimitError`` or ``SetupError``; nothing is left behind then. Without ``Grants.CONTROL``
-        the viewer's input is dropped and counted.
+        Raises a ``DeviceError``, ``AdbError``, ``WantedError`` (``wanted`` cannot be), ``SdpError``,
+        ``NoCommonCodecError``, ``UnsupportedError``, ``EncoderError``, ``ConnectTimeoutError``, ``ConnectFailedError``,
+        ``NotGrantedError``, ``LimitError`` (of viewers, encodings or encoders) or ``SetupError``; nothing is left
+        behind then. Without ``Grants.CONTROL`` the viewer's input is dropped and counted.
         """
         if Grants.VIEW not in grants:
             raise NotGrantedError(f"{serial} may not be watched by this viewer: it lacks the grant `view`")

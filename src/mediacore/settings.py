@@ -25,6 +25,8 @@ CODECS = ("h264", "vp8", "vp9", "av1")
 """What pictures can be encoded to."""
 PLAYOUT_DELAY_MS = 40_950
 """12 bits of 10 ms."""
+MAX_ENCODERS = 32
+"""Each costs a thread and, at 720p30, a good part of a core: more are too many for most machines."""
 MEDIA_THREADS = 64
 """More than one per core gains nothing."""
 
@@ -223,6 +225,9 @@ class EngineSettings:
     """False: only recordings; adb is never started."""
     max_sessions: int = 256
     """Viewers at one time."""
+    max_encoders: int = MAX_ENCODERS
+    """Encoders at one time, over all streams; who would need one more is refused. What a device encodes itself needs
+    none, unless it is wanted in another codec, size or rate."""
     session_idle_s: float = 1800.0
     """A session is closed after so many seconds without an authentic STUN message from its viewer: a last resort, as a
     viewer that is silent is closed after ``rtc.silence_timeout_s`` already."""
@@ -231,6 +236,7 @@ class EngineSettings:
 
     def __post_init__(self) -> None:
         _between("max_sessions", self.max_sessions, 1, 100_000)
+        _between("max_encoders", self.max_encoders, 1, 10_000)
         _between("session_idle_s", self.session_idle_s, 0, 1e9)
         _between("session_idle_check_s", self.session_idle_check_s, 0.01, 1e9)
 

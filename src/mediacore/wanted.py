@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SHOWN_CHARS: Final = 40
 """So much of a wrong value is told back."""
+SIDE_STEP_PX: Final = 16
+"""Encodings differ by so much at least: the codecs work in blocks of this size."""
 _SIZE: Final = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _FPS: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
 _EXAMPLE_SIZE: Final = "like 540x1200"
@@ -36,6 +38,19 @@ def checked(wanted: Wanted) -> Wanted:
         if not slowest <= wanted.fps <= fastest:  # false for what is not a number, too
             raise _wrong("fps", wanted.fps, f"a number from {slowest:g} to {fastest:g}")
     return wanted
+
+
+def shared(wanted: Wanted) -> Wanted:
+    """What is encoded for it: sides in steps of ``SIDE_STEP_PX`` and whole frames per second, never more than wanted.
+
+    So those who want nearly the same share one encoding.
+    """
+    sides = wanted.size
+    return Wanted(
+        wanted.codecs,
+        None if sides is None else (_stepped(sides[0]), _stepped(sides[1])),
+        None if wanted.fps is None else float(max(1, int(wanted.fps))),
+    )
 
 
 def from_query(fields: Mapping[str, str]) -> Wanted:
@@ -64,6 +79,10 @@ def from_event(event: Mapping[str, object]) -> Wanted:
     if fps is not None and (isinstance(fps, bool) or not isinstance(fps, int | float)):
         raise _wrong("fps", fps, f"null or a number from {FPS[0]:g} to {FPS[1]:g}")
     return checked(Wanted(size=None if size is None else tuple(size), fps=fps))
+
+
+def _stepped(side: int) -> int:
+    return max(SIDE_STEP_PX, side // SIDE_STEP_PX * SIDE_STEP_PX)
 
 
 def _whole(value: object) -> bool:

@@ -9,7 +9,14 @@ import av
 import numpy as np
 import pytest
 
-from mediacore.decode.decoder import ERRORS_IN_A_ROW, MAX_PACKET_BYTES, VideoDecoder
+from mediacore.decode.decoder import (
+    DAMAGED_IN_A_WHILE,
+    ERRORS_IN_A_ROW,
+    MAX_PACKET_BYTES,
+    SLOTS,
+    WHILE_US,
+    VideoDecoder,
+)
 from mediacore.errors import DecoderError
 from mediacore.h264 import AccessUnitParser
 from mediacore.media import DropCause, Packet
@@ -161,10 +168,65 @@ def test_nothing_but_damage_ends_it(units: list[Packet]) -> None:
         assert decoder.decode(spoilt) is None
     with pytest.raises(DecoderError, match=f"{ERRORS_IN_A_ROW} times in a row"):
         decoder.decode(spoilt)
-    decoder = VideoDecoder("h264")
+    decoder = VideoDecoder("h264", now_us=iter(range(0, 1 << 62, WHILE_US)).__next__)
     for _ in range(ERRORS_IN_A_ROW * 2):
         assert decoder.decode(spoilt) is None
         assert decoder.decode(units[0]) is not None, "a good picture starts their count anew"
+
+
+def test_damage_again_and_again_ends_it_whatever_comes_in_between(units: list[Packet]) -> None:
+    """A good key frame before each damaged picture started the count anew: key frames were asked for without end."""
+    clock_us = [0]
+    decoder = VideoDecoder("h264", now_us=lambda: clock_us[0])
+    spoilt = replace(units[1], data=bytes(units[1].data)[:40])
+
+    def damaged() -> None:
+        assert decoder.decode(units[0]) is not None
+        assert decoder.decode(spoilt) is None
+
+    for _ in range(40):
+        clock_us[0] += WHILE_US // 6
+        damaged()
+    clock_us[0] += WHILE_US + 1
+    for _ in range(DAMAGED_IN_A_WHILE - 1):
+        damaged()
+    clock_us[0] += WHILE_US
+    with pytest.raises(DecoderError, match=r"damaged 8 times in 10\.0 s"):
+        damaged()
+
+
+class Gives:
+    """Instead of FFmpeg: so many pictures for each packet, as where they are put in order."""
+
+    def __init__(self, counts: list[int]) -> None:
+        self.counts = iter(counts)
+
+    def decode(self, packet: av.Packet) -> list[av.VideoFrame]:
+        pictures = [av.VideoFrame(64, 48, "yuv420p") for _ in range(next(self.counts))]
+        for picture in pictures:
+            picture.pts = packet.pts
+        return pictures
+
+
+@pytest.mark.parametrize(
+    ("counts", "dropped"),
+    [
+        ([1, 1, 1, 1], {}),
+        ([0, 1, 1, 1], {DropCause.DECODER_FAILED: 1}),
+        ([0, 2, 1, 1], {DropCause.DECODER_FAILED: 1}),
+        ([1, 3, 1, 1], {DropCause.OVERFLOW: 2}),
+        ([0, 3, 0, 0], {DropCause.DECODER_FAILED: 3, DropCause.OVERFLOW: 1}),
+    ],
+)
+def test_every_packet_gives_a_picture_or_is_counted(
+    units: list[Packet], monkeypatch: pytest.MonkeyPatch, counts: list[int], dropped: dict[DropCause, int]
+) -> None:
+    """Those that gave none, and pictures that came together with a newer one, were in no figure."""
+    decoder, instead = VideoDecoder("h264"), Gives(counts)
+    monkeypatch.setattr(decoder, "_opened", lambda: instead)
+    for packet in units[:4]:
+        decoder.decode(packet)
+    assert decoder.dropped == dropped
 
 
 def test_pictures_that_are_too_large_end_it_with_the_reason(units: list[Packet]) -> None:
@@ -197,9 +259,9 @@ def test_a_new_epoch_may_have_another_size(units: list[Packet]) -> None:
 
 def test_frames_that_are_kept_cost_others_and_are_counted(units: list[Packet]) -> None:
     decoder = VideoDecoder("h264")
-    kept = [decoder.decode(units[0]) for _ in range(12)]
-    assert kept[9] is not None
-    assert kept[10] is kept[11] is None
+    kept = [decoder.decode(units[0]) for _ in range(SLOTS + 2)]
+    assert kept[SLOTS - 1] is not None
+    assert kept[SLOTS] is kept[SLOTS + 1] is None
     assert decoder.dropped == {DropCause.POOL_EXHAUSTED: 2}
     del kept
     assert decoder.decode(units[0]) is not None

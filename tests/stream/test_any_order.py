@@ -18,10 +18,11 @@ from mediacore.encode import worker as encoder_worker
 from mediacore.encode.encoder import Encoder, EncoderSettings
 from mediacore.errors import DecoderError, DeviceDisconnectedError, EncoderError, MediacoreError
 from mediacore.h264 import AccessUnitParser
-from mediacore.media import Frame, Packet, Wanted
+from mediacore.media import DropCause, Frame, Packet, Wanted
 from mediacore.media_loop import MediaLoop, monotonic_us
 from mediacore.settings import StreamSettings
 from mediacore.stream import encoding
+from mediacore.stream.packet_origin import PacketOrigin
 from mediacore.stream.stream import Stream
 
 if TYPE_CHECKING:
@@ -167,6 +168,42 @@ async def test_while_an_encoder_is_being_opened(loop: MediaLoop, monkeypatch: py
 def key_frame(recordings: Callable[..., Path]) -> bytes:
     (unit, *_) = AccessUnitParser().push(recordings(frames=2, gop=2).read_bytes())
     return bytes(unit.data)
+
+
+async def test_a_decoder_that_is_stuck_is_counted_however_often_it_is_cancelled(
+    loop: MediaLoop, monkeypatch: pytest.MonkeyPatch, key_frame: bytes
+) -> None:
+    """The second cancel came while the first one's clean-up waited: what the decoder had lost, and that it was stuck,
+    was forgotten."""
+    free, entered = threading.Event(), threading.Event()
+
+    def stuck(self: VideoDecoder, packet: Packet, *, show: bool = True) -> Frame | None:
+        self.dropped[DropCause.DECODER_FAILED] += 1
+        entered.set()
+        free.wait(10)
+        return None
+
+    monkeypatch.setattr(VideoDecoder, "decode", stuck)
+    monkeypatch.setattr(worker_module, "CLOSE_S", 0.1)
+    before = threading.active_count()
+    stream = stream_of(
+        Publication("x", codec="h264", has_audio=False, size=None, on_key_frame_request=None), Encoders()
+    )
+    await stream.open(loop)
+    await stream.push(Packet("video", "h264", key_frame, monotonic_us(), True, 1, monotonic_us()))
+    first = stream.frames()
+    await until(entered.is_set)
+    first.close()
+    await asyncio.sleep(0.01)  # its clean-up has begun
+    stream.frames().close()
+    origin = stream._feed.origin
+    assert isinstance(origin, PacketOrigin)
+    await until(lambda: not origin.own_taps)
+    assert origin._stuck == 1
+    assert stream.stats().dropped == {DropCause.DECODER_FAILED: 1}
+    await stream.close()
+    free.set()
+    await until(lambda: threading.active_count() <= before)
 
 
 async def test_decoders_that_do_not_come_back_are_bounded(

@@ -8,6 +8,7 @@ from made_here import picture, until
 
 from mediacore.errors import DecoderError
 from mediacore.media import DropCause
+from mediacore.slots import MOST_WAITING
 from mediacore.stream.frame_fan import FrameFan
 from mediacore.stream.frame_tap import FrameTap, fitted
 
@@ -100,6 +101,8 @@ async def test_what_cannot_be() -> None:
     fan, rates = a_fan()
     with pytest.raises(ValueError, match="capacity is 0"):
         a_tap(fan, 0)
+    with pytest.raises(ValueError, match=f"capacity is {MOST_WAITING + 1}, it must be 1 to"):
+        a_tap(fan, MOST_WAITING + 1)
     with pytest.raises(ValueError, match="size is"):
         FrameTap(fan, size=(0, 5), capacity=1, fps=30)
     assert rates == []

@@ -10,18 +10,21 @@ from made_here import Encoders, FakeFrames, picture, until
 from mediacore.capture.frame_source import FrameSource
 from mediacore.capture.publication import Publication
 from mediacore.capture.source import Source
+from mediacore.decode.decoder import VideoDecoder
 from mediacore.errors import (
     CaptureError,
     DecoderError,
     DeviceDisconnectedError,
     EncoderError,
+    LimitError,
     UnsupportedError,
 )
 from mediacore.h264 import AccessUnitParser
 from mediacore.media import Applied, Packet, Target, Wanted
 from mediacore.media_loop import MediaLoop, monotonic_us
 from mediacore.settings import StreamSettings
-from mediacore.stream import frame_origin
+from mediacore.stream import frame_origin, packet_origin
+from mediacore.stream.encoder_limit import EncoderLimit
 from mediacore.stream.stream import Stream
 
 SETTINGS = StreamSettings(bitrate_bps=4_000_000, fps=20, transcode_codecs=("vp8",))
@@ -36,6 +39,7 @@ def stream_of(
     encoders: Encoders | None = None,
     fallbacks: Sequence[Callable[[], Source | FrameSource]] = (),
     settings: StreamSettings = SETTINGS,
+    limit: EncoderLimit | None = None,
 ) -> Stream:
     return Stream(
         "x",
@@ -45,6 +49,7 @@ def stream_of(
         screenshot=no_screenshot,
         fallbacks=fallbacks,
         start=encoders or Encoders(),
+        encoders=limit,
     )
 
 
@@ -186,8 +191,8 @@ async def test_an_encoder_that_fails_ends_the_packets_and_not_the_stream(loop: M
             await asyncio.wait_for(anext(packets), 5)
         source.give(picture(9))
         assert int((await asyncio.wait_for(anext(frames), 5)).y[0, 0]) == 9
-        with pytest.raises(EncoderError, match="it is stuck"):
-            stream.packets()
+        with stream.packets() as newcomer:
+            assert int(bytes((await asyncio.wait_for(anext(newcomer), 5)).data)[1]) == 9, "it gets another encoder"
         assert not ends[1].done()
         source.end(DeviceDisconnectedError("x", "unplugged"))
         assert isinstance(await asyncio.wait_for(ends[1], 5), DeviceDisconnectedError)
@@ -295,6 +300,47 @@ async def test_a_source_that_gives_nothing_is_passed_over(loop: MediaLoop) -> No
     await stream.close()
 
 
+async def test_who_watched_before_a_source_was_passed_over_hears_that_the_encoder_has_failed(loop: MediaLoop) -> None:
+    """Their packets had come from the device until then, so they waited for the end of the stream alone."""
+    raw, encoders, first = FakeFrames(), Encoders(), published()
+    stream = stream_of(first, encoders, [lambda: raw])
+    await stream.open(loop)
+    async with stream.take("h264") as video:
+        ended, stream_ended = (asyncio.create_task(stream.wait_ended(id)) for id in (video, None))
+        await asyncio.sleep(0.01)  # the waiting has begun
+        assert first._on_end is not None
+        first._on_end(CaptureError("x", "unable to configure video/avc codec"))
+        await asyncio.wait_for(raw.opened.wait(), 5)
+        encoders.started[0].fail("it is stuck")
+        error = await asyncio.wait_for(ended, 5)
+        assert isinstance(error, EncoderError)
+        assert str(error) == "it is stuck"
+        assert not stream_ended.done()
+    await stream.close()
+    assert await asyncio.wait_for(stream_ended, 5) is None
+
+
+async def test_who_watched_before_hears_that_there_are_too_many_encoders(loop: MediaLoop) -> None:
+    raw, first, limit = FakeFrames(), published(), EncoderLimit(1)
+    limit.take()
+    stream = stream_of(first, Encoders(), [lambda: raw], limit=limit)
+    await stream.open(loop)
+    async with stream.take("h264") as video:
+        ended = asyncio.create_task(stream.wait_ended(video))
+        await asyncio.sleep(0.01)  # the waiting has begun
+        assert first._on_end is not None
+        first._on_end(CaptureError("x", "unable to configure video/avc codec"))
+        assert isinstance(await asyncio.wait_for(ended, 5), LimitError)
+        assert not stream.ended
+        limit.give_back()
+        with stream.packets() as packets:
+            await asyncio.wait_for(raw.opened.wait(), 5)
+            raw.give(picture(3))
+            assert bytes((await asyncio.wait_for(anext(packets), 5)).data) == b"\0\3"
+    await stream.close()
+    assert limit.running == 0
+
+
 @pytest.mark.parametrize("at_open", [True, False])
 async def test_when_no_source_is_left_the_last_error_counts(loop: MediaLoop, at_open: bool) -> None:
     last = FakeFrames(on_open=CaptureError("x", "no screencap"))
@@ -347,7 +393,7 @@ async def test_packets_are_decoded_while_somebody_takes_frames(
     for unit in units[:3]:
         await push(stream, unit)
     await until(lambda: stream.stats().frames == 3)
-    tap = stream.frames(capacity=8)
+    tap = stream.frames(capacity=4)
     first = await asyncio.wait_for(anext(tap), 5)
     assert int(first.y[0, 0]) in range(16 + 14, 16 + 19), "of what was before, the last one only"
     for unit in units[3:6]:
@@ -413,6 +459,30 @@ async def test_a_stream_that_cannot_be_decoded_passes_through_all_the_same(
             pass
     again = stream.frames()
     assert (await asyncio.wait_for(anext(again), 5)).size == (160, 128), "who asks again gets another decoder"
+    await stream.close()
+
+
+async def test_a_decoder_that_meets_damage_again_and_again_asks_less_and_less(
+    loop: MediaLoop, units: list[tuple[bytes, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asked as often as the source allowed, and each key frame restarted the device's encoder."""
+    decoded: list[Packet] = []
+    asked: list[int] = []
+
+    def damaged(self: VideoDecoder, packet: Packet, *, show: bool = True) -> None:
+        decoded.append(packet)
+
+    monkeypatch.setattr(VideoDecoder, "decode", damaged)
+    monkeypatch.setattr(packet_origin, "monotonic_us", lambda: len(decoded) * 250_000)
+    stream = stream_of(published())
+    await stream.open(loop)
+    stream._opened.video.key_frame_wanted = lambda: asked.append(len(decoded))  # type: ignore[method-assign]
+    await push(stream, units[0])
+    with stream.frames():
+        for n in range(1, 31):
+            await until(lambda n=n: len(decoded) == n)  # type: ignore[misc]
+            await push(stream, units[1])
+    assert asked == [1, 5, 13, 29], "at once, and after 1, 2 and 4 seconds"
     await stream.close()
 
 

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 import pytest
 from made_here import Encoders, FakeEncoding, picture, until
 
+from mediacore.encode.encoder import EncodedFrame
 from mediacore.errors import EncoderError, LimitError, MediacoreError, UnsupportedError
-from mediacore.media import Target, Wanted
-from mediacore.media_loop import MediaLoop
+from mediacore.media import DropCause, Target, Wanted
+from mediacore.media_loop import MediaLoop, monotonic_us
 from mediacore.settings import StreamSettings
+from mediacore.stream.encoder_limit import EncoderLimit
 from mediacore.stream.frame_fan import FrameFan
 from mediacore.stream.packet_tap import PacketTap
 from mediacore.stream.renditions import MAX_RENDITIONS, Renditions
@@ -20,7 +22,13 @@ SETTINGS = StreamSettings(bitrate_bps=4_000_000, fps=30, transcode_codecs=("vp8"
 class Made:
     """Renditions over a fan that the test pushes into."""
 
-    def __init__(self, loop: MediaLoop, settings: StreamSettings = SETTINGS, codec: str = "h264") -> None:
+    def __init__(
+        self,
+        loop: MediaLoop,
+        settings: StreamSettings = SETTINGS,
+        codec: str = "h264",
+        limit: EncoderLimit | None = None,
+    ) -> None:
         self.loop = loop
         self.rates: list[float] = []
         self.fan = FrameFan(self.rates.append)
@@ -35,6 +43,7 @@ class Made:
             video_replay_bytes=1000,
             video_gop_bytes=1000,
             start=self.encoders,
+            limit=limit,
             on_described=lambda *_: None,
             request_key_frame=self.key_frame,
             on_failed=self.failed.append,
@@ -146,6 +155,79 @@ async def test_different_ones_are_bounded(made: Made) -> None:
     made.renditions.hold("vp8", Wanted(fps=60))
 
 
+async def test_those_who_want_nearly_the_same_share_one(made: Made) -> None:
+    """One viewer could have an encoder for each pixel and each hundredth of a frame."""
+    first = made.renditions.hold("vp8", Wanted(size=(540, 1200), fps=15))
+    for size, fps in (((543, 1215), 15.99), ((528, 1200), 15.0), ((530, 1201), 15.5)):
+        assert made.renditions.hold("vp8", Wanted(size=size, fps=fps)) is first
+    assert made.newest.target.size == (528, 1200)
+    assert made.newest.target.fps == 15
+    assert made.renditions.hold("vp8", Wanted(size=(544, 1200), fps=15)) is not first
+    assert len(made.encoders.started) == 2
+
+
+async def test_encoders_of_all_streams_are_bounded(loop: MediaLoop) -> None:
+    """Each stream had its own limit, so that there was none."""
+    limit = EncoderLimit(2)
+    one, other = Made(loop, limit=limit), Made(loop, limit=limit)
+    small = one.renditions.hold("vp8", Wanted(fps=5))
+    one.renditions.hold("vp8", Wanted(fps=5))
+    video = other.renditions.encode_video()
+    other.renditions.hold_video()
+    assert limit.running == 2, "who shares one adds none"
+    for refused in (one.renditions.hold_video, lambda: other.renditions.hold("vp9", Wanted())):
+        if refused == one.renditions.hold_video:
+            one.renditions.encode_video()
+        with pytest.raises(LimitError, match="2 encoders run already"):
+            refused()
+    assert (limit.running, video.holders) == (2, 1)
+    one.newest.may_close.clear()
+    for _ in range(2):
+        one.renditions.release(small)
+    with pytest.raises(LimitError):
+        other.renditions.hold("vp9", Wanted())  # the one that is being ended counts
+    one.newest.may_close.set()
+    await until(lambda: limit.running == 1)
+    other.renditions.hold("vp9", Wanted())
+    other.encoders.refuses = True
+    await one.renditions.close()
+    await other.renditions.close()
+    assert limit.running == 0
+
+
+async def test_a_rendition_that_is_refused_an_encoder_stays_failed(loop: MediaLoop) -> None:
+    limit = EncoderLimit(1)
+    made = Made(loop, limit=limit)
+    made.renditions.encode_video()
+    made.renditions.hold_video()
+    made.newest.fail("it is stuck")
+    await until(lambda: made.failed and not limit.running)
+    limit.take()
+    with pytest.raises(LimitError):
+        made.renditions.hold_video()
+    assert [stats.failure for stats in made.renditions.stats()] == ["it is stuck"]
+    made.renditions.release_video()
+    limit.give_back()
+    made.encoders.refuses = True
+    with pytest.raises(RuntimeError, match="can't start"):
+        made.renditions.hold_video()
+    assert limit.running == 0, "one that did not start does not count"
+    await made.renditions.close()
+
+
+async def test_what_the_media_loop_refuses_is_not_counted_as_delivered(made: Made, loop: MediaLoop) -> None:
+    encoded = made.renditions.hold("vp8", Wanted())
+    id, far_us = encoded.rendition.id, monotonic_us() + 3_600_000_000
+    while loop.native.push(id, b"\0x", pts_us=far_us, is_key=True, due_us=far_us):
+        pass
+    made.newest.encoded = 3
+    assert [made.newest.outlet.push(EncodedFrame(b"\0x", n, True)) for n in range(2)] == [False, False]
+    frames = encoded.stats().frames
+    assert (frames.pushed, frames.delivered, frames.dropped) == (3, 1, {DropCause.SLOW_CONSUMER: 2})
+    made.renditions.release(encoded)
+    assert encoded.stats().frames == frames
+
+
 async def test_who_changes_their_mind_again_and_again_is_bounded(made: Made) -> None:
     """Each wish for another rate left an encoder behind that took its time to end."""
     started = made.encoders.started
@@ -166,7 +248,7 @@ async def test_one_that_fails_tells_why_and_leaves_the_others_alone(made: Made, 
     good = made.renditions.hold("vp8", Wanted(fps=15))
     tap = PacketTap(loop, good.rendition.id, "vp8", capacity=8)
     made.encoders.started[0].fail("it is stuck")
-    await asyncio.wait_for(bad.has_failed.wait(), 5)
+    await asyncio.wait_for(asyncio.shield(bad.failing), 5)
     assert isinstance(bad.failure, EncoderError)
     assert [stats.failure for stats in made.renditions.stats()] == ["it is stuck", None]
     made.fan.push(picture(5))
@@ -191,7 +273,7 @@ async def test_a_failure_that_comes_after_the_end_is_nobodys(made: Made) -> None
 async def test_frames_that_cannot_be_had_fail_all_that_are_made_of_them(made: Made) -> None:
     encoded = made.renditions.hold("vp8", Wanted())
     made.fan.fail(EncoderError("no frames"))
-    await asyncio.wait_for(encoded.has_failed.wait(), 5)
+    await asyncio.wait_for(asyncio.shield(encoded.failing), 5)
     assert str(encoded.failure) == "no frames"
     made.renditions.release(encoded)
 
@@ -232,31 +314,37 @@ async def test_the_video_is_encoded_while_it_is_taken(loop: MediaLoop) -> None:
     del packet
     made.newest.fail("it is stuck")
     await until(lambda: made.failed)
-    with pytest.raises(EncoderError, match="it is stuck"):
-        made.renditions.hold_video()
-    made.renditions.release_video()
+    assert made.renditions.primary is not None
+    assert isinstance(made.renditions.primary.failing.result(), EncoderError)
     made.renditions.hold_video()
-    assert len(made.encoders.started) == 3, "who comes after all have left gets a new one"
+    assert len(made.encoders.started) == 3, "who comes afterwards gets a new one, whoever else is there"
+    assert made.renditions.primary.failure is None
+    made.fan.push(picture(4))
+    assert await taken(tap) == [(True, 4)]
+    made.renditions.release_video()
+    assert not made.newest.closed.is_set()
+    made.renditions.release_video()
+    await until(made.newest.closed.is_set)
     await made.renditions.close()
     assert made.newest.closed.is_set()
 
 
 async def test_targets_reach_encoders_within_what_is_wanted(made: Made) -> None:
-    made.renditions.picture_size = (400, 800)
+    made.renditions.picture_size = (384, 768)
     whole = made.renditions.hold("vp8", Wanted(fps=20))
     small = made.renditions.hold("vp8", Wanted(size=(200, 400)))
     tiny = made.renditions.hold("vp8", Wanted(size=(40, 40)))
     targets = [encoding.target for encoding in made.encoders.started]
     assert targets == [
         Target(4_000_000, 20, None),
-        Target(1_000_000, 30, (200, 400)),
-        Target(200_000, 30, (40, 40)),
+        Target(1_000_000, 30, (192, 400)),
+        Target(200_000, 30, (32, 32)),
     ]
     made.renditions.set_target(Target(bitrate_bps=2_000_000, fps=25, key_frame=True))
     assert [encoding.target for encoding in made.encoders.started] == [
         Target(2_000_000, 20, None, True),
-        Target(500_000, 25, (200, 400), True),
-        Target(200_000, 25, (40, 40), True),
+        Target(500_000, 25, (192, 400), True),
+        Target(200_000, 25, (32, 32), True),
     ]
     assert made.rates == [20, 30, 25]
     later = made.renditions.hold("vp9", Wanted())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from mediacore.capture.captured_device import words_of
 from mediacore.errors import CaptureError, DeviceDisconnectedError
 from mediacore.picture_reader import PictureReader, Shots, slot_bytes
+from mediacore.slots import HELD
 
 if TYPE_CHECKING:
     from mediacore.adb.client import AdbClient
@@ -29,8 +30,8 @@ COMMANDS: dict[ShotFormat, str] = {
 }
 """What runs on the device, in the order in which it is tried: raw pixels of a large screen take long on a slow link.
 ``-j`` is there from Android 16 on."""
-SLOTS = 10
-"""Frames in memory at a time: being decoded, on their way, the newest one, and those that encoders and others hold."""
+SLOTS = HELD + 2 + 2
+"""Frames in memory at a time: what is held behind the source, two that wait in the reader, and its own two."""
 SHOT_TIMEOUT_S = 10.0
 """PNG on a slow device takes 3 s."""
 

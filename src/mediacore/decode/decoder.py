@@ -4,13 +4,15 @@ Policy: a picture that is damaged is not shown, nor is any that was predicted fr
 until a key frame. Each picture comes out of the call that its packet went into; only those that are to be put in order
 (B frames, which no device sends) come later, and the last of them not at all. Frames are I420 in limited range and
 BT.709, whatever the stream says of itself; one that says nothing is taken for BT.709, as Chromium draws it. All that
-comes in is untrusted: what is too large, or cannot be decoded again and again, ends the decoder. Its native code runs
+comes in is untrusted: what is too large, or cannot be decoded again and again, ends the decoder, also where a good
+picture comes in between, for each key frame after damage may cost a restart at its source. Its native code runs
 in this process, so a fault in FFmpeg is a fault of ours.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import time
+from collections import Counter, deque
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal
@@ -26,8 +28,11 @@ from mediacore.h264 import AccessUnitParser
 from mediacore.media import MICROSECONDS, DropCause, Frame
 from mediacore.picture import reshape
 from mediacore.ring import FramePool
+from mediacore.slots import HELD
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from mediacore.media import Packet
@@ -40,8 +45,10 @@ MAX_PACKET_BYTES: Final = 8 << 20
 """The largest access unit, as the media loop takes it."""
 ERRORS_IN_A_ROW: Final = 8
 """So many key frames that cannot be decoded, without a good picture between them, and the stream is given up."""
-SLOTS: Final = 10
-"""Pictures in memory at a time: the newest, the one that is written, and what the consumers hold."""
+DAMAGED_IN_A_WHILE, WHILE_US = 8, 10_000_000
+"""So many damaged groups of pictures within that time, and it is given up as well."""
+SLOTS: Final = HELD + 1
+"""Pictures in memory at a time: what is held behind the decoder, and the one that is written."""
 BT601: Final = (int(Colorspace.ITU601), 6)  # BT.470BG and SMPTE 170M (H.273 table 4)
 TIME_BASE: Final = Fraction(1, MICROSECONDS)
 
@@ -52,19 +59,28 @@ class VideoDecoder:
     Args:
         codec: ``h264``, ``vp8``, ``vp9`` or ``av1``.
         max_pixels: the largest picture.
+        now_us: the time, where it is another than the monotonic clock's.
     """
 
-    def __init__(self, codec: str, *, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self,
+        codec: str,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        now_us: Callable[[], int] = lambda: time.monotonic_ns() // 1000,
+    ) -> None:
         if codec not in CODECS:
             raise DecoderError(f"{codec} is not decoded here; there are: {', '.join(CODECS)}")
         self._codec = codec
         self._max_pixels = max_pixels
+        self._now_us = now_us
         self._context: VideoCodecContext | None = None
         self._pool: FramePool | None = None
         self._pool_size = (0, 0)
         self._epoch = -1
         self._errors = 0
-        self._reason = ""
+        self._damaged_us: deque[int] = deque(maxlen=DAMAGED_IN_A_WHILE)
+        self._late = 0  # packets that were to be shown and whose pictures have not come yet
         self.needs_key_frame = True
         """True if nothing is decoded before the next key frame: at first, and after damage."""
         self.dropped: Counter[DropCause] = Counter()
@@ -92,7 +108,12 @@ class VideoDecoder:
             self._damaged(f"{error.strerror or error}")
             return None
         if not pictures:
+            if show:
+                self._late += 1
+                self.dropped[DropCause.DECODER_FAILED] += 1
             return None
+        if len(pictures) > 1:
+            self._count_passed_over(len(pictures) - 1)
         picture = pictures[-1]
         if picture.is_corrupt:
             self._damaged("parts of it are missing")
@@ -104,6 +125,13 @@ class VideoDecoder:
         """Free it. May be repeated."""
         self._context = self._pool = None
         self.needs_key_frame = True
+
+    def _count_passed_over(self, pictures: int) -> None:
+        """That came together with a newer one; those whose packets gave nothing at their time are counted already."""
+        known = min(self._late, pictures)
+        self._late -= known
+        if pictures > known:
+            self.dropped[DropCause.OVERFLOW] += pictures - known
 
     def _opened(self) -> VideoCodecContext:
         # FFmpeg's own decoder of AV1 is one for hardware alone.
@@ -139,6 +167,12 @@ class VideoDecoder:
         self._context = None  # it may have kept a part of what it refused
         if self._errors >= ERRORS_IN_A_ROW:
             raise DecoderError(f"the {self._codec} cannot be decoded, {self._errors} times in a row: {reason}")
+        self._damaged_us.append(self._now_us())
+        while_us = self._damaged_us[-1] - self._damaged_us[0]
+        if len(self._damaged_us) == DAMAGED_IN_A_WHILE and while_us <= WHILE_US:
+            raise DecoderError(
+                f"the {self._codec} was damaged {DAMAGED_IN_A_WHILE} times in {while_us / 1e6:.1f} s: {reason}"
+            )
 
     def _frame(self, picture: av.VideoFrame) -> Frame | None:
         if picture.format.name not in ("yuv420p", "yuvj420p"):

@@ -40,7 +40,7 @@ class Consumers:
         self._error: MediacoreError | None = None
 
     def packets(self, capacity: int, *, replay: bool) -> PacketTap:
-        """Of the video as it comes, which is held meanwhile. Raises ``EncoderError`` if it has failed."""
+        """Of the video as it comes, which is held meanwhile. Raises ``LimitError`` if its encoder is one too many."""
         renditions = self._renditions
         id, codec = self._id(renditions.video), renditions.video.codec
         if self._ended or not id:

@@ -2,7 +2,8 @@
 
 Policy: the encoder runs while somebody takes the rendition, and never for one viewer alone. Frames that come while too
 much waits on the way to the viewers are skipped before they are encoded. A rendition that fails tells those who take
-it why, and leaves the others alone. Thread rule: one asyncio loop; the encoder's thread pushes into the media loop.
+it why, and leaves the others alone; who takes it afterwards starts another encoder. Thread rule: one asyncio loop; the
+encoder's thread pushes into the media loop.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
-from mediacore.media import QueueStats, RenditionStats, Target
+from mediacore.errors import LimitError
+from mediacore.media import DropCause, QueueStats, RenditionStats, Target
 from mediacore.stream.encoding import Outlet
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from mediacore.errors import MediacoreError
     from mediacore.media import Wanted
     from mediacore.media_loop import MediaLoop
+    from mediacore.stream.encoder_limit import EncoderLimit
     from mediacore.stream.encoding import Encoding, StartEncoding
     from mediacore.stream.frame_fan import FrameConsumer, FrameFan
     from mediacore.stream.rendition import Rendition
@@ -42,6 +45,7 @@ class EncodedRendition:
         target: bit rate and rate of the stream, which those of ``wanted`` are taken out of.
         ceiling_bps: the most that the bit rate will ever be.
         start: starts an encoder.
+        limit: how many may run, together with others.
         on_failed: called when it gives nothing any more.
     """
 
@@ -55,6 +59,7 @@ class EncodedRendition:
         target: Target,
         ceiling_bps: int,
         start: StartEncoding,
+        limit: EncoderLimit,
         on_failed: Callable[[MediacoreError], None] = lambda _: None,
     ) -> None:
         self.rendition = rendition
@@ -63,13 +68,14 @@ class EncodedRendition:
         """Who takes it now."""
         self.failure: MediacoreError | None = None
         """Why it gives nothing any more; None while it works."""
-        self.has_failed = asyncio.Event()
-        """Set with ``failure``."""
+        self.failing: asyncio.Future[MediacoreError] = asyncio.get_running_loop().create_future()
+        """Gets ``failure``; replaced by a new one when another encoder is started."""
         self._media_loop = loop
         self._fan = fan
         self._target = target
         self._ceiling_bps = ceiling_bps
         self._start = start
+        self._limit = limit
         self._on_failed = on_failed
         self._consumer: FrameConsumer | None = None
         self._encoding: Encoding | None = None
@@ -87,16 +93,22 @@ class EncodedRendition:
         return dataclasses.replace(self._target, fps=min(fps, default=None), size=size)
 
     def hold(self) -> None:
-        """Somebody more takes it; the first one starts the encoder. Raises its failure, if there is one."""
-        if self.holders and self.failure is not None:
-            raise self.failure
-        if not self.holders:
+        """Somebody more takes it; the first one, and the first after a failure, starts an encoder.
+
+        Raises ``LimitError`` if that is one too many.
+        """
+        if not self.holders or self.failure is not None:
+            self._begin()
+        self.holders += 1
+
+    def take_over(self, holders: int) -> None:
+        """So many take it already; it fails at once if its encoder is one too many."""
+        self.holders = holders
+        if holders:
             try:
                 self._begin()
-            except BaseException:
-                self._end()
-                raise
-        self.holders += 1
+            except LimitError as error:
+                self.fail(error)
 
     def release(self) -> bool:
         """Somebody takes it no more; True if that was the last, and the encoder ends."""
@@ -125,7 +137,7 @@ class EncodedRendition:
         if self.failure is None:
             self.failure = error
             self._end()
-            self.has_failed.set()
+            self.failing.set_result(error)
             self._on_failed(error)
 
     async def stop(self) -> None:
@@ -138,16 +150,27 @@ class EncodedRendition:
         """Figures of the encoder that is at work, or of the last one that was."""
         figures = self.rendition.figures()
         viewers = int(figures.get("viewers", 0) + figures.get("taps", 0))
-        if self._encoding is not None:
-            return self._encoding.stats(viewers)
+        if self._encoding is not None and self._outlet is not None:
+            return _without_refused(self._encoding.stats(viewers), self._outlet.refused)
         failure = None if self.failure is None else str(self.failure)
         return dataclasses.replace(self._last, viewers=viewers, failure=failure)
 
     # ------------------------------------------------------------------------------------ its encoder
 
     def _begin(self) -> None:
-        self.failure = None
-        self.has_failed = asyncio.Event()
+        self._limit.take()
+        try:
+            self._start_encoder()
+        except BaseException:
+            self._end()
+            self._limit.give_back()
+            raise
+        if self.failure is not None:
+            self.failure = None
+            self.failing = asyncio.get_running_loop().create_future()
+        self._wake()  # the newest frame may be there already
+
+    def _start_encoder(self) -> None:
         codec = self.rendition.codec
         self._outlet = Outlet(
             self._media_loop,
@@ -161,7 +184,6 @@ class EncodedRendition:
         self._encoding = self._start(
             self._consumer.ring, self._outlet, codec=codec, target=self.target, ceiling_bps=self._ceiling_bps
         )
-        self._encoding.wake()  # the newest frame may be there already
 
     def _wake(self) -> None:
         encoding = self._encoding
@@ -177,13 +199,27 @@ class EncodedRendition:
         if consumer is not None:
             self._fan.remove(consumer)
         if encoding is not None:
-            self._last = encoding.stats()
-            task = asyncio.create_task(_stop(encoding), name="encoder's end")
+            self._last = _without_refused(encoding.stats(), outlet.refused if outlet is not None else 0)
+            task = asyncio.create_task(self._stop(encoding), name="encoder's end")
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
 
+    async def _stop(self, encoding: Encoding) -> None:
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await asyncio.to_thread(encoding.close)
+        finally:
+            self._limit.give_back()
 
-async def _stop(encoding: Encoding) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(CLOSE_S):
-            await asyncio.to_thread(encoding.close)
+
+def _without_refused(stats: RenditionStats, refused: int) -> RenditionStats:
+    """What was encoded and then not taken by the media loop has not been delivered: it is lost up to a key frame."""
+    frames = stats.frames
+    refused = min(refused, frames.delivered)  # some were encoded a second time, and have been counted once
+    if not refused:
+        return stats
+    dropped = {**frames.dropped}
+    dropped[DropCause.SLOW_CONSUMER] = dropped.get(DropCause.SLOW_CONSUMER, 0) + refused
+    counts = dataclasses.replace(frames, delivered=frames.delivered - refused, dropped=dropped)
+    return dataclasses.replace(stats, frames=counts)

@@ -8,8 +8,10 @@ import functools
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from mediacore.capture.frame_publication import NEAR_US
 from mediacore.encode.choice import open_encoder
 from mediacore.encode.worker import EncoderWorker
+from mediacore.media_loop import monotonic_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,18 +67,26 @@ class Outlet:
         self._failed = failed
         self._lock = threading.Lock()
         self._shut = False
+        self.refused = 0
+        """Frames that the media loop has not taken: too much waited there."""
+        self._due: list[Callable[[], None]] = []  # what must be told before the next frame
 
     def push(self, frame: EncodedFrame) -> bool:
         """False if nobody takes it."""
+        now_us = monotonic_us()
+        # A captured picture's time is when it came; that of a published packet may be of any clock.
+        received_us = frame.pts_us if abs(frame.pts_us - now_us) <= NEAR_US else now_us
         with self._lock, contextlib.suppress(RuntimeError):
-            if not self._shut and self._media_loop.running:
-                return self._media_loop.native.push(
-                    self._rendition,
-                    frame.data,
-                    pts_us=frame.pts_us,
-                    is_key=frame.is_key,
-                    received_us=frame.pts_us,
-                )
+            if self._shut or not self._media_loop.running:
+                return False
+            self.refused += 1
+            self._tell_due()
+            native = self._media_loop.native
+            if native.push(
+                self._rendition, frame.data, pts_us=frame.pts_us, is_key=frame.is_key, received_us=received_us
+            ):
+                self.refused -= 1
+                return True
         return False
 
     def opened(self, size: tuple[int, int], name: str) -> None:
@@ -85,11 +95,14 @@ class Outlet:
         with self._lock, contextlib.suppress(RuntimeError):
             if self._shut or not self._media_loop.running:
                 return
+            native, rendition = self._media_loop.native, self._rendition
+            self._due = []
             if not self._first:
-                self._media_loop.native.new_epoch(self._rendition)
+                self._due.append(functools.partial(native.new_epoch, rendition))
             self._first = False
             if self._describes:
-                self._media_loop.native.describe(self._rendition, width=size[0], height=size[1])
+                self._due.append(functools.partial(native.describe, rendition, width=size[0], height=size[1]))
+            self._tell_due()
 
     def queue_us(self) -> int:
         """How long what waits for the fastest viewer will take, in µs: one who is slow must not hold up the others."""
@@ -108,6 +121,12 @@ class Outlet:
         """Nothing goes through any more."""
         with self._lock:
             self._shut = True
+
+    def _tell_due(self) -> None:
+        """Raises ``RuntimeError`` if the media loop takes nothing now; what it has not taken stays due."""
+        while self._due:
+            self._due[0]()
+            del self._due[0]
 
     def _tell(self, error: MediacoreError) -> None:
         if not self._shut:

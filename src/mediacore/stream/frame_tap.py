@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mediacore import picture
 from mediacore.media import DropCause, QueueStats
+from mediacore.slots import MOST_WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,13 +36,13 @@ class FrameTap:
     Args:
         fan: where the frames come from; None: the stream has ended.
         size: largest (width, height) in pixels; larger pictures are scaled down in their shape. None: as they come.
-        capacity: how many frames wait at most.
+        capacity: how many frames wait, ``MOST_WAITING`` at most: they take the source's memory.
         fps: frames per second at most.
     """
 
     def __init__(self, fan: FrameFan | None, *, size: tuple[int, int] | None, capacity: int, fps: float) -> None:
-        if capacity < 1:
-            raise ValueError(f"capacity is {capacity}, it must be at least 1")
+        if not 1 <= capacity <= MOST_WAITING:
+            raise ValueError(f"capacity is {capacity}, it must be 1 to {MOST_WAITING}")
         if size is not None and min(size) < 1:
             raise ValueError(f"size is {size}, both sides must be at least 1")
         self._size = size

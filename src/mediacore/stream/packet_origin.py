@@ -2,7 +2,8 @@
 
 Policy: nothing is decoded until somebody takes frames. The decoder is one more consumer of the rendition: it begins
 with the packets since the last key frame, of which only the last is shown, and after damage it goes on at a key frame
-that it asks for. One that fails tells those who take frames why; what passes through goes on.
+that it asks for, less and less often if that goes on. One that fails tells those who take frames why; what passes
+through goes on.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from mediacore.decode.decoder import VideoDecoder
 from mediacore.decode.worker import DecoderWorker
 from mediacore.errors import DecoderError, MediacoreError
 from mediacore.media_loop import monotonic_us
+from mediacore.stream.key_frame_wishes import KeyFrameWishes
 from mediacore.stream.packet_tap import PacketTap
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class PacketOrigin:
         self._stuck = 0
         self._decoder: VideoDecoder | None = None
         self._undecoded: Counter[DropCause] = Counter()  # of the decoders before
+        self._wishes = KeyFrameWishes()
 
     @property
     def kind(self) -> str:
@@ -105,7 +108,7 @@ class PacketOrigin:
             await self._source.close()
         finally:
             if self._decoding is not None:
-                self._decoding.cancel()
+                self._cancel(self._decoding)
                 await asyncio.wait([self._decoding])
 
     def demand(self, fps: float) -> None:
@@ -115,7 +118,7 @@ class PacketOrigin:
             self._decoding = asyncio.create_task(self._decode(), name="decoder's feed")
             self._decoding.add_done_callback(self._decoded)
         elif not self._wanted and self._decoding is not None:
-            self._decoding.cancel()
+            self._cancel(self._decoding)
 
     async def request_key_frame(self) -> bool:
         """Asks the source."""
@@ -148,13 +151,20 @@ class PacketOrigin:
                 began_us = monotonic_us()
                 async for packet in tap:
                     await worker.decode(packet, show=packet.received_us >= began_us or not tap.stats().queued)
-                    if worker.needs_key_frame:
+                    if worker.needs_key_frame and self._wishes.grants(monotonic_us()):
                         self._video.key_frame_wanted()
         finally:
-            await worker.close()
-            self._stuck += worker.stuck
-            self._undecoded.update(decoder.dropped)
-            self._decoder = None
+            try:
+                await worker.close()
+            finally:
+                self._stuck += worker.stuck
+                self._undecoded.update(decoder.dropped)
+                self._decoder = None
+
+    @staticmethod
+    def _cancel(decoding: asyncio.Task[None]) -> None:
+        if not decoding.cancelling():  # once: another time would hit its clean-up
+            decoding.cancel()
 
     def _decoded(self, task: asyncio.Task[None]) -> None:
         self._decoding = None

@@ -1,9 +1,10 @@
 """All renditions of one stream: its video as it comes, its sound, and the encodings that are made here beside them.
 
 Policy: who wants the same shares one encoding. One that is made here starts with the first who takes it and ends after
-the last. How many different ones there are is bounded, for what viewers may ask for is not. One that failed is given to
-nobody else; who asks again gets a new one. All are on one thread of the media loop, so that a viewer can be moved from
-one to another. Thread rule: one asyncio loop.
+the last. Sizes and rates are taken in steps, and how many different ones there are is bounded, for what viewers may ask
+for is not; so are the encoders of all streams together. Who comes after one has failed gets a new one: of the video as
+it comes a new encoder, which those who were there before share. All are on one thread of the media loop, so that a
+viewer can be moved from one to another. Thread rule: one asyncio loop.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from mediacore.decode.decoder import CODECS as DECODABLE
 from mediacore.encode.choice import encodable
 from mediacore.errors import LimitError, UnsupportedError
 from mediacore.media import Target, Wanted
+from mediacore.slots import ENCODERS
 from mediacore.stream.encoded import EncodedRendition
+from mediacore.stream.encoder_limit import EncoderLimit
 from mediacore.stream.frame_tap import fitted
 from mediacore.stream.rendition import Rendition
+from mediacore.wanted import shared
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -33,8 +37,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_RENDITIONS = 8
-"""Different encodings of one stream at a time: each costs a thread and, at 720p30, a good part of a core."""
+MAX_RENDITIONS = ENCODERS - 1
+"""Different encodings of one stream at a time, beside its video: so many frames are held for them."""
 LEAST_BPS = 200_000
 """A small encoding gets no less, or its text cannot be read."""
 
@@ -55,6 +59,7 @@ class Renditions:
         video_replay_bytes: the same of the video as it comes.
         video_gop_bytes: what is cached of the video at most.
         start: starts an encoder.
+        limit: how many may run, together with those of other streams.
         on_described: (width, height, profile, epoch) of the video, before pictures of a new kind.
         request_key_frame: asks what fills the video for one.
         on_failed: called when the video is encoded here, and cannot be any more.
@@ -71,6 +76,7 @@ class Renditions:
         video_replay_bytes: int,
         video_gop_bytes: int,
         start: StartEncoding,
+        limit: EncoderLimit | None = None,
         on_described: Callable[[int, int, str, int], None],
         request_key_frame: Callable[[], Awaitable[bool]],
         on_failed: Callable[[MediacoreError], None],
@@ -81,6 +87,7 @@ class Renditions:
         self._target = Target(bitrate_bps=settings.bitrate_bps, fps=settings.fps)
         self._replay_bytes = replay_bytes
         self._start = start
+        self._limit = limit or EncoderLimit()
         self._on_failed = on_failed
         self.video = Rendition(
             loop,
@@ -96,6 +103,8 @@ class Renditions:
         """The sound, if there is any."""
         self.primary: EncodedRendition | None = None
         """The video's encoder, if it is one of ours."""
+        self.video_is_encoded = asyncio.Event()
+        """Set with ``primary``."""
         self.picture_size: tuple[int, int] | None = None
         """(width, height) in pixels of what is captured, once it is known."""
         self._video_holders = 0
@@ -131,14 +140,14 @@ class Renditions:
         """The packets of the video are made here from now on, for those who take it already, too."""
         if self.primary is None:
             self.primary = self._encoding(self.video, Wanted(), self._on_failed)
-            for _ in range(self._video_holders):
-                self.primary.hold()
+            self.video_is_encoded.set()
+            self.primary.take_over(self._video_holders)
         return self.primary
 
     # ------------------------------------------------------------------------------------ who takes them
 
     def hold_video(self) -> None:
-        """One more takes the video as it comes. Raises ``EncoderError`` if it has failed."""
+        """One more takes the video as it comes. Raises ``LimitError`` if its encoder is one too many."""
         if self.primary is not None:
             self.primary.hold()
         self._video_holders += 1
@@ -159,13 +168,14 @@ class Renditions:
     def hold(self, codec: str, wanted: Wanted) -> EncodedRendition:
         """One more takes an encoding of its own kind.
 
-        Raises ``UnsupportedError`` if it is not made here, ``LimitError`` if there are too many different ones already.
+        Raises ``UnsupportedError`` if it is not made here, ``LimitError`` if there are too many different ones, or
+        encoders, already.
         """
         if codec not in self._encodable():
             raise UnsupportedError(
                 f"{codec} is not encoded here, or not in another size or rate; there are: {', '.join(self.codecs())}"
             )
-        wanted = Wanted((codec,), wanted.size, wanted.fps)
+        wanted = shared(Wanted((codec,), wanted.size, wanted.fps))
         for encoded in self._shared:
             if encoded.wanted == wanted and encoded.failure is None:
                 encoded.hold()
@@ -270,6 +280,7 @@ class Renditions:
             target=dataclasses.replace(self._target, bitrate_bps=self._bitrate_bps(wanted)),
             ceiling_bps=self._settings.bitrate_bps,
             start=self._start,
+            limit=self._limit,
             on_failed=on_failed,
         )
 

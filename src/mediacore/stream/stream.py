@@ -15,6 +15,7 @@ from mediacore.media import Frame, Packet, StreamStats, Target, Wanted
 from mediacore.media_loop import GOP_BYTES
 from mediacore.settings import BITRATE_BPS, FPS
 from mediacore.stream.consumers import Consumers
+from mediacore.stream.encoder_limit import EncoderLimit
 from mediacore.stream.encoding import start_encoder
 from mediacore.stream.feed import Feed, gives_packets
 from mediacore.stream.frame_fan import FrameFan
@@ -55,6 +56,7 @@ class Stream:
         screenshot: takes one of the device; None: there is no other picture than the stream's.
         fallbacks: make further sources, for a device that the ones before give no picture of.
         start: starts an encoder.
+        encoders: how many may run, together with those of other streams.
     """
 
     def __init__(
@@ -67,12 +69,14 @@ class Stream:
         screenshot: Callable[[], Awaitable[bytes]] | None,
         fallbacks: Sequence[Callable[[], Source | FrameSource]] = (),
         start: StartEncoding | None = None,
+        encoders: EncoderLimit | None = None,
     ) -> None:
         self.serial = serial
         self._settings = settings
         self._replay_bytes = replay_bytes
         self._take_screenshot = screenshot
         self._start_encoder = start or start_encoder(only=settings.encoder)
+        self._encoder_limit = encoders or EncoderLimit()
         self._push_packet = source.push if gives_packets(source) else None
         self._codec = source.codec if gives_packets(source) else RAW_CODEC
         self._loop: MediaLoop | None = None
@@ -104,7 +108,7 @@ class Stream:
 
         At most ``capacity`` of them wait; a slower consumer goes on at a later key frame, and the loss is counted. It
         begins with the pictures since the last key frame, or, without ``replay``, with the next one. Raises
-        ``EncoderError`` if they are encoded here, and cannot be.
+        ``LimitError`` if they are encoded here, and that would be one encoder too many.
         """
         return self._taken.packets(capacity, replay=replay)
 
@@ -117,6 +121,9 @@ class Stream:
 
         ``size`` is the largest (width, height) in pixels; larger pictures are scaled down in their shape. At most
         ``capacity`` frames wait; a slower consumer loses the oldest, which are counted. It begins with the newest.
+
+        Frames lie in the source's memory, which has room for those that are looked at (``slots.TAKEN``): whoever keeps
+        some copies them, or no new ones come. ValueError for a size below 1, or a capacity that is not 1 to 4.
         """
         return self._taken.frames(size, capacity, fps=self._settings.fps)
 
@@ -189,17 +196,14 @@ class Stream:
 
     async def wait_ended(self, rendition: int | None = None) -> MediacoreError | None:
         """Waits until the source ends, or the rendition that was taken fails; the error it ended with, if any."""
-        encoded = self._renditions.of(rendition) if self._renditions is not None else None
-        if encoded is None:
-            await self._has_ended.wait()
-            return self._error
-        waits = [asyncio.create_task(event.wait()) for event in (self._has_ended, encoded.has_failed)]
+        ended = asyncio.create_task(self._has_ended.wait())
+        failing = asyncio.create_task(self._failure_of(rendition))
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((ended, failing), return_when=asyncio.FIRST_COMPLETED)
+            return self._error if self.ended else failing.result()
         finally:
-            for wait in waits:
-                wait.cancel()
-        return self._error if self.ended else encoded.failure
+            ended.cancel()
+            failing.cancel()
 
     def stats(self) -> StreamStats:
         """Figures since the stream started."""
@@ -257,8 +261,8 @@ class Stream:
         ``wanted.codecs`` counts for nothing here: ``codec`` is what was agreed on. ``wait_ended`` tells of its failure.
 
         Raises ``UnsupportedError`` for a codec that is not one of ``codecs()``, ``LimitError`` if too many different
-        ones are taken already, ``EncoderError`` if this one has failed, and the stream's error, or
-        ``UnsupportedError``, if it has ended.
+        ones are taken already, or it would need one encoder more than ``EngineSettings.max_encoders``, and the
+        stream's error, or ``UnsupportedError``, if it has ended.
         """
         if self.ended or not self.rendition:
             raise self._error or UnsupportedError(f"the stream of {self.serial} has ended")
@@ -289,6 +293,16 @@ class Stream:
                 rest.push_async_callback(self._renditions.close)
             await self._feed.close()
 
+    async def _failure_of(self, rendition: int | None) -> MediacoreError:
+        """Waits until what is encoded for this rendition fails; for ever, if nothing ever is."""
+        renditions = self._renditions
+        if renditions is not None and rendition == renditions.video.id:
+            await renditions.video_is_encoded.wait()  # a source that is passed over may have given packets
+        encoded = renditions.of(rendition) if renditions is not None else None
+        # It is everybody's who waits for it.
+        failing = encoded.failing if encoded is not None else asyncio.get_running_loop().create_future()
+        return await asyncio.shield(failing)
+
     # ------------------------------------------------------------------------------------ wiring
 
     @property
@@ -317,6 +331,7 @@ class Stream:
                 video_replay_bytes=WHATEVER_BYTES if late else self._replay_bytes,
                 video_gop_bytes=GOP_BYTES if gives_packets(source) else self._replay_bytes,
                 start=self._start_encoder,
+                limit=self._encoder_limit,
                 on_described=self._video_described,
                 request_key_frame=self.request_key_frame,
                 on_failed=self._end_packets,
