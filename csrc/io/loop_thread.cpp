@@ -3,10 +3,11 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <csignal>
 #include <ctime>
 #include <exception>
 #include <utility>
+
+#include "io/signal_mask.hpp"
 
 namespace mediacore::io {
 namespace {
@@ -28,19 +29,10 @@ LoopThread::~LoopThread() {
 }
 
 void LoopThread::start() {
-  // The thread inherits its creator's mask: no signal is for it, except those of its own faults.
-  sigset_t blocked;
-  sigset_t former;
-  sigfillset(&blocked);
-  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) sigdelset(&blocked, fault);
-  pthread_sigmask(SIG_SETMASK, &blocked, &former);
-  try {
+  {
+    const SignalMask masked;
     thread_ = std::thread([this] { run(); });
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &former, nullptr);
-    throw;
   }
-  pthread_sigmask(SIG_SETMASK, &former, nullptr);
   pthread_setname_np(thread_.native_handle(), "mediacore-loop");
   running_ = pthread_getcpuclockid(thread_.native_handle(), &cpu_clock_) == 0;
 }

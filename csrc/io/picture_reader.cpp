@@ -9,10 +9,12 @@
 #include <cerrno>
 #include <new>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "io/clock.hpp"
+#include "io/signal_mask.hpp"
 
 namespace mediacore::io {
 namespace {
@@ -23,6 +25,16 @@ using picture::Framed;
 using picture::PooledPicture;
 
 constexpr std::size_t kMostHead = 512;  // told of what was no picture: a message or two
+
+// Anything else would block in `poll`, and there would be no way to shut it down.
+void check_stream_socket(int socket) {
+  int type = 0;
+  socklen_t bytes = sizeof type;
+  if (getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &bytes) != 0) {
+    throw std::system_error(errno, std::generic_category(), "SO_TYPE");
+  }
+  if (type != SOCK_STREAM) throw std::system_error(EPROTOTYPE, std::generic_category(), "SO_TYPE");
+}
 
 std::uint64_t packed(picture::Size size) noexcept {
   return (std::uint64_t{size.width} << 32) | size.height;
@@ -57,7 +69,9 @@ std::string detail_of(const Fault& fault, const Framed& framed) {
 PictureReader::PictureReader(Descriptor socket, Framing framing, std::shared_ptr<memory::FramePool> pool,
                              Settings settings)
     : reports_(settings.capacity), largest_(packed(settings.largest)), socket_(std::move(socket)) {
-  Work work{std::move(framing), picture::PooledScreen(std::move(pool), settings.matrix)};
+  check_stream_socket(socket_.get());
+  Work work{std::move(framing), picture::PooledScreen(std::move(pool), settings.matrix, stop_.get_token())};
+  const SignalMask masked;
   thread_ = std::thread([this, work = std::move(work)]() mutable { run(std::move(work)); });
 }
 
@@ -74,8 +88,7 @@ void PictureReader::set_largest(picture::Size size) noexcept {
 void PictureReader::close() noexcept {
   const std::lock_guard lock(close_mutex_);
   if (!thread_.joinable()) return;
-  // Relaxed: the thread sees it, or what the shutdown does.
-  is_closed_.store(true, std::memory_order_relaxed);
+  stop_.request_stop();
   reports_.close();
   static_cast<void>(::shutdown(socket_.get(), SHUT_RDWR));
   thread_.join();
@@ -100,7 +113,7 @@ PicturesEnded PictureReader::read(Work& work) {
 template <class AnyFraming>
 PicturesEnded PictureReader::read(Work& work, AnyFraming& framing) {
   bool may_have_more = false;
-  while (!is_closed_.load(std::memory_order_relaxed)) {
+  while (!is_closed()) {
     const std::span<std::uint8_t> room = framing.room();
     if (!may_have_more && !wait_for_bytes()) continue;
     const ssize_t got = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
@@ -116,7 +129,10 @@ PicturesEnded PictureReader::read(Work& work, AnyFraming& framing) {
     quick_ack();
     if (framing.is_fresh()) work.first_byte_us = now_us;
     framing.took(static_cast<std::size_t>(got));
-    while (const auto framed = framing.next()) {
+    // Not all that came: it may be many pictures.
+    while (!is_closed()) {
+      const auto framed = framing.next();
+      if (!framed) break;
       tell(work, *framed, now_us);
       work.first_byte_us = now_us;
     }
@@ -140,7 +156,7 @@ void PictureReader::tell(Work& work, const Framed& framed, std::int64_t complete
 
 template <class AnyFraming>
 void PictureReader::tell_cut_short(const AnyFraming& framing) {
-  if (is_closed_.load(std::memory_order_relaxed) || !framing.has_begun()) return;
+  if (is_closed() || !framing.has_begun()) return;
   reports_.push({Damage::truncated, "the connection ended inside the picture"}, framing.pending_bytes(), 0);
 }
 

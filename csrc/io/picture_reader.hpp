@@ -6,7 +6,8 @@
 //
 // Guarantees: a consumer that is slow, or is gone, never keeps the reader from reading (io/picture_reports.hpp says what it
 //   misses). A damaged picture is told and costs no other. No byte of a picture is copied between the socket and its
-//   decoder. After `close` the thread has ended and the socket is closed.
+//   decoder. After `close` the thread has ended and the socket is closed; it waits for no more than one decoder's work on a
+//   picture, and of a JPEG not for that. Signals are not delivered to the thread.
 // Memory: the framing's buffer, and slots of the pool: `capacity`, two, and what the consumer keeps.
 // Threads: `next_until` from one at a time, the rest from any.
 #pragma once
@@ -18,6 +19,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -42,7 +44,7 @@ class PictureReader {
     picture::Size largest = {};  // as `fitted` takes it
   };
 
-  // Throws std::system_error if there is no thread or descriptor left.
+  // `socket` is a stream's, connected. Throws std::system_error if it is not, or if there is no thread left.
   PictureReader(Descriptor socket, Framing framing, std::shared_ptr<memory::FramePool> pool, Settings settings);
   PictureReader(const PictureReader&) = delete;
   PictureReader& operator=(const PictureReader&) = delete;
@@ -58,7 +60,7 @@ class PictureReader {
   std::optional<PictureReport> next_until(std::int64_t deadline_us) { return reports_.take_until(deadline_us); }
 
   void close() noexcept;
-  bool is_closed() const noexcept { return is_closed_.load(std::memory_order_relaxed); }
+  bool is_closed() const noexcept { return stop_.stop_requested(); }
   PictureCounts counts() const { return reports_.counts(); }
 
  private:
@@ -85,7 +87,7 @@ class PictureReader {
 
   PictureReports reports_;
   std::atomic<std::uint64_t> largest_;  // width, and height in the low half
-  std::atomic<bool> is_closed_{false};
+  std::stop_source stop_;
   bool quick_ack_ = true;    // the thread's
   std::mutex socket_mutex_;  // of who writes to it or closes it
   Descriptor socket_;

@@ -96,7 +96,8 @@ class PictureReader:
     up, are made smaller and keep their shape; their sides are even then.
 
     ``request``, ``set_size``, ``stats`` and ``close`` may be called from any thread, ``next`` from one at a time.
-    ValueError if a number or the trailer is out of range; OSError if there is no thread or descriptor left.
+    ValueError if a number or the trailer is out of range; OSError if ``sock`` is not one of a stream, or there is no
+    thread or descriptor left.
     """
 
     def __init__(

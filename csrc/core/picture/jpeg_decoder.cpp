@@ -20,7 +20,7 @@ Error JpegDecoder::error_of(ErrorKind kind, std::string_view what) const noexcep
 }
 
 Result<Size> JpegDecoder::open(std::span<const std::uint8_t> data) {
-  if (!library_) library_ = std::make_unique<JpegLibrary>();
+  if (!library_) library_ = std::make_unique<JpegLibrary>(stop_);
   open_ = data;
   if (data.size() > kMaxFileBytes) {
     return Error{ErrorKind::too_large, kMaxFileBytes, "the file is larger than 128 MiB"};

@@ -2,7 +2,8 @@
 //
 // Guarantees: what is damaged or cut short is refused, never decoded in part. JFIF's colours, which are full-range BT.601,
 //   become what is wanted. Where chroma is halved both ways, as screencap has it, no pixel becomes R G B on its way.
-// Policy: the limits of limits.hpp, and a bound for the scans of progressive files; CMYK is not known.
+// Policy: the limits of limits.hpp, and a bound for the scans of progressive files, by their size; CMYK is not known.
+//   Asked to stop, a picture fails at the next row of blocks, whatever is left of it.
 // Memory: the decoded planes or pixels, kept for the next picture up to kKeptBytes. Threads: one owner.
 #pragma once
 
@@ -11,7 +12,9 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string_view>
+#include <utility>
 
 #include "core/picture/i420.hpp"
 #include "core/picture/jpeg_library.hpp"
@@ -24,6 +27,8 @@ namespace mediacore::picture {
 
 class JpegDecoder {
  public:
+  explicit JpegDecoder(std::stop_token stop = {}) noexcept : stop_(std::move(stop)) {}
+
   // The data must stay until `decode` is through. std::bad_alloc
   Result<Size> open(std::span<const std::uint8_t> data);
 
@@ -37,6 +42,7 @@ class JpegDecoder {
   std::optional<Error> decode_pixels(Matrix matrix, const I420Planes& planes);
   Error error_of(ErrorKind kind, std::string_view what) const noexcept;
 
+  std::stop_token stop_;
   std::unique_ptr<JpegLibrary> library_;  // made with the first picture
   Reshaper reshaper_;
   RawConverter raw_converter_;

@@ -1,8 +1,9 @@
 // libjpeg-turbo, which leaves by longjmp when something is wrong, behind calls that return.
 //
 // Guarantees: a warning counts as an error: it is damage that libjpeg would paint over. Nothing that has a destructor lives
-//   where a longjmp passes.
-// Memory: libjpeg's own, of one picture; given back when the next one begins. Threads: one owner.
+//   where a longjmp passes. A picture fails that has more scans than its size allows, or that is to stop.
+// Memory: libjpeg's own, of one picture; given back when it is through or fails, or the next one begins. Threads: one
+//   owner; any may ask it to stop.
 // Spec: libjpeg.txt of libjpeg-turbo.
 #pragma once
 
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stop_token>
 
 #include "core/picture/i420.hpp"
 
@@ -30,7 +32,7 @@ class JpegLibrary {
     return I420Layout({up(size.width), up(size.height)});
   }
 
-  JpegLibrary();  // std::bad_alloc
+  explicit JpegLibrary(std::stop_token stop);  // std::bad_alloc
   ~JpegLibrary();
   JpegLibrary(JpegLibrary&&) noexcept;
   JpegLibrary& operator=(JpegLibrary&&) noexcept;

@@ -5,11 +5,13 @@
 namespace mediacore::picture {
 
 Result<Size> PictureDecoder::open_png(std::span<const std::uint8_t> data) {
+  drop();
   open_ = Kind::png;
   return png_.open(data);
 }
 
 Result<Size> PictureDecoder::open_jpeg(std::span<const std::uint8_t> data) {
+  drop();
   open_ = Kind::jpeg;
   return jpeg_.open(data);
 }
@@ -21,6 +23,11 @@ Result<Size> PictureDecoder::open(WireForm form, std::span<const std::uint8_t> d
 }
 
 Result<Size> PictureDecoder::open_raw(const RawPicture& picture) {
+  drop();
+  return open_rows(picture);
+}
+
+Result<Size> PictureDecoder::open_rows(const RawPicture& picture) {
   if (auto error = check(picture)) return *error;
   raw_ = picture;
   open_ = Kind::raw;
@@ -28,6 +35,13 @@ Result<Size> PictureDecoder::open_raw(const RawPicture& picture) {
 }
 
 Result<Size> PictureDecoder::open_screencap(std::span<const std::uint8_t> data) {
+  drop();
+  auto size = open_pixels(data);
+  if (!size) drop();
+  return size;
+}
+
+Result<Size> PictureDecoder::open_pixels(std::span<const std::uint8_t> data) {
   // No header begins like this: its width would be above any limit.
   if (is_gzip(data)) {
     const auto claimed = gzip_output_bytes(data);
@@ -44,14 +58,14 @@ Result<Size> PictureDecoder::open_screencap(std::span<const std::uint8_t> data) 
   }
   const auto screencap = read_screencap(data);
   if (!screencap) return screencap.error();
-  return open_raw(screencap->picture);
+  return open_rows(screencap->picture);
 }
 
 std::optional<Error> PictureDecoder::decode(Matrix matrix, const I420Planes& planes) {
   if (open_ == Kind::png) return png_.decode(matrix, planes);
   if (open_ == Kind::jpeg) return jpeg_.decode(matrix, planes);
   raw_converter_.convert(raw_, matrix, planes);
-  inflated_.trim(kKeptBytes);
+  drop();
   return std::nullopt;
 }
 

@@ -1,7 +1,7 @@
 // Pictures in whatever form they come: PNG, JPEG, what screencap writes without -p (raw, or raw through gzip), rows of pixels.
 //
 // Guarantees, policy, memory: those of png_decoder.hpp, jpeg_decoder.hpp and raw_picture.hpp; gzip'd pixels are decompressed into a buffer
-//   that is kept for the next picture, up to kKeptBytes.
+//   that is kept for the next picture, up to kKeptBytes; a larger one until what was opened is decoded or dropped.
 // Threads: one owner each; many decoders at the same time do not know of each other.
 #pragma once
 
@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <stop_token>
+#include <utility>
 
 #include "core/picture/gzip.hpp"
 #include "core/picture/i420.hpp"
@@ -24,6 +26,9 @@ namespace mediacore::picture {
 
 class PictureDecoder {
  public:
+  // See JpegDecoder.
+  explicit PictureDecoder(std::stop_token stop = {}) : jpeg_(std::move(stop)) {}  // std::bad_alloc
+
   // The size of a PNG. The data must stay until `decode` is through.
   Result<Size> open_png(std::span<const std::uint8_t> data);
   // The size of what screencap wrote without -p, through gzip or not.
@@ -37,6 +42,8 @@ class PictureDecoder {
 
   // What was opened. `planes.size` is its size, or smaller within kMaxReduction.
   std::optional<Error> decode(Matrix matrix, const I420Planes& planes);
+  // What was opened is not to be decoded.
+  void drop() noexcept { inflated_.trim(kKeptBytes); }
   // What was opened as a PNG, as R G B A.
   std::optional<Error> decode_rgba(std::span<std::uint8_t> out) { return png_.decode_rgba(out); }
 
@@ -44,6 +51,9 @@ class PictureDecoder {
   static constexpr std::size_t kKeptBytes = std::size_t{64} << 20;
 
   enum class Kind : std::uint8_t { png, jpeg, raw };
+
+  Result<Size> open_rows(const RawPicture& picture);
+  Result<Size> open_pixels(std::span<const std::uint8_t> data);
 
   PngDecoder png_;
   JpegDecoder jpeg_;

@@ -55,7 +55,10 @@ std::variant<PooledPicture, Fault> PooledScreen::decode(const Framed& framed, Si
   if (opened->unchanged) return last_again(RowRange{});
   const I420Layout layout(fitted(opened->size, largest));
   memory::Lease slot;
-  if (auto fault = fill(slot, layout, pts_us)) return *fault;
+  if (auto fault = fill(slot, layout, pts_us)) {
+    decoder_.drop();
+    return *fault;
+  }
   const std::optional<RowRange> dirty = compare(slot, layout);
   if (dirty != RowRange{}) {
     last_ = std::move(slot);

@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "core/memory/frame_pool.hpp"
@@ -49,7 +51,9 @@ Size fitted(Size picture, Size largest) noexcept;
 
 class PooledScreen {
  public:
-  PooledScreen(std::shared_ptr<memory::FramePool> pool, Matrix matrix) : pool_(std::move(pool)), matrix_(matrix) {}
+  // For `stop` see JpegDecoder.
+  PooledScreen(std::shared_ptr<memory::FramePool> pool, Matrix matrix, std::stop_token stop = {})
+      : pool_(std::move(pool)), matrix_(matrix), decoder_(std::move(stop)) {}
 
   std::variant<PooledPicture, Fault> decode(const Framed& framed, Size largest, std::int64_t pts_us);
 

@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <stop_token>
+#include <utility>
 #include <vector>
 
 #include "core/picture/picture_decoder.hpp"
@@ -24,6 +26,9 @@ class ScreenDecoder {
     bool unchanged;  // then there is nothing to decode
   };
 
+  // See JpegDecoder.
+  explicit ScreenDecoder(std::stop_token stop = {}) : decoder_(std::move(stop)) {}  // std::bad_alloc
+
   // The data must stay until `decode` is through.
   // `raw` and `gzip` are the same here: both are what screencap writes, and tell themselves apart.
   Result<Opened> open(WireForm form, std::span<const std::uint8_t> data);
@@ -33,6 +38,9 @@ class ScreenDecoder {
 
   // The next picture is not compared with the last one.
   void forget() noexcept { last_.clear(); }
+
+  // What was opened is not to be decoded.
+  void drop() noexcept { decoder_.drop(); }
 
   // As PictureDecoder::decode. After it, what was opened is the last picture.
   std::optional<Error> decode(Matrix matrix, const I420Planes& planes);

@@ -71,22 +71,23 @@ ShotFraming::ShotFraming(std::string_view trailer, std::size_t most_bytes) : mos
 }
 
 bool ShotFraming::has_begun() const noexcept {
-  return is_discarding_ || (used_ > consumed_ && identify(rest()).fate == Framed::Fate::picture);
+  return is_discarding_ || (used_ > begin_ && identify(rest()).fate == Framed::Fate::picture);
 }
 
 std::span<std::uint8_t> ShotFraming::room() {
-  drop_consumed();
+  drop_given();
   const std::size_t wanted = wanted_bytes();
   if (used_ + wanted > capacity_) grow(used_ + wanted);
   return {buffer_.get() + used_, wanted};
 }
 
-void ShotFraming::drop_consumed() noexcept {
-  if (consumed_ == 0) return;
-  used_ -= consumed_;
-  std::memmove(buffer_.get(), buffer_.get() + consumed_, used_);
-  consumed_ = 0;
-  scanned_ = 0;
+// Here and not in `next`: many shots may come at once, and what follows them is moved once.
+void ShotFraming::drop_given() noexcept {
+  if (begin_ == 0) return;
+  used_ -= begin_;
+  scanned_ -= begin_;
+  std::memmove(buffer_.get(), buffer_.get() + begin_, used_);
+  begin_ = 0;
 }
 
 // Raw pixels say how many they are: then not a byte more is asked for, and nothing is left to be moved.
@@ -108,31 +109,30 @@ void ShotFraming::grow(std::size_t bytes) {
 }
 
 std::optional<Framed> ShotFraming::next() {
-  drop_consumed();
-  if (used_ == 0) return std::nullopt;
+  if (used_ == begin_) return std::nullopt;
   const void* const at = memmem(buffer_.get() + scanned_, used_ - scanned_, end_.data(), end_.size());
   if (at == nullptr) {
-    scanned_ = used_ - std::min(used_, end_.size() - 1);
+    scanned_ = used_ - std::min(used_ - begin_, end_.size() - 1);
     // Not `used_`: an end that has begun to come does not count, so that it does not matter how the bytes are cut.
-    if (is_discarding_ || scanned_ > most_bytes_) {
+    if (is_discarding_ || scanned_ - begin_ > most_bytes_) {
       // Only what may be the beginning of the end is kept.
       is_discarding_ = true;
-      discarded_ += scanned_;
-      used_ -= scanned_;
-      std::memmove(buffer_.get(), buffer_.get() + scanned_, used_);
-      scanned_ = 0;
+      discarded_ += scanned_ - begin_;
+      begin_ = scanned_;
     }
     return std::nullopt;
   }
-  const auto bytes = static_cast<std::size_t>(static_cast<const std::uint8_t*>(at) - buffer_.get());
-  consumed_ = bytes + end_.size();
+  const auto end = static_cast<std::size_t>(static_cast<const std::uint8_t*>(at) - buffer_.get());
+  const auto shot = rest().first(end - begin_);
   Framed framed;
-  if (is_discarding_ || bytes > most_bytes_) {
+  if (is_discarding_ || shot.size() > most_bytes_) {
     framed.fate = Framed::Fate::oversize;
   } else {
-    framed = identify({buffer_.get(), bytes});
+    framed = identify(shot);
   }
-  framed.wire_bytes = discarded_ + consumed_;
+  framed.wire_bytes = discarded_ + shot.size() + end_.size();
+  begin_ = end + end_.size();
+  scanned_ = begin_;
   is_discarding_ = false;
   discarded_ = 0;
   return framed;

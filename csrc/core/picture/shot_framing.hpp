@@ -7,6 +7,7 @@
 // Guarantees: the same shots however the bytes are cut. A shot that is damaged, cut short or none costs only itself: the
 //   next one begins behind its trailer. The trailer is to be random, so that no picture has it.
 // Policy: a shot of more than `most_bytes` is thrown away as it comes, and told as `oversize` when it ends.
+// Cost: of many shots that come at once none is moved; what follows them is, once.
 // Memory: one buffer, as large as the largest shot so far; of raw pixels it is made at once, when their header is there, and
 //   they are never moved. Threads: one owner.
 #pragma once
@@ -42,16 +43,16 @@ class ShotFraming {
   std::optional<Framed> next();
 
   // No byte of the next shot has come.
-  bool is_fresh() const noexcept { return used_ == consumed_ && !is_discarding_; }
+  bool is_fresh() const noexcept { return used_ == begin_ && !is_discarding_; }
   // A picture has begun, and is not whole.
   bool has_begun() const noexcept;
-  std::size_t pending_bytes() const noexcept { return discarded_ + used_ - consumed_; }
+  std::size_t pending_bytes() const noexcept { return discarded_ + used_ - begin_; }
   // What has come of the shot, if it is not thrown away.
-  std::span<const std::uint8_t> rest() const noexcept { return {buffer_.get() + consumed_, used_ - consumed_}; }
+  std::span<const std::uint8_t> rest() const noexcept { return {buffer_.get() + begin_, used_ - begin_}; }
   static constexpr bool is_broken() noexcept { return false; }
 
  private:
-  void drop_consumed() noexcept;
+  void drop_given() noexcept;
   std::size_t wanted_bytes() noexcept;
   void grow(std::size_t bytes);
 
@@ -60,7 +61,7 @@ class ShotFraming {
   std::unique_ptr<std::uint8_t[]> buffer_;  // NOLINT(*-avoid-c-arrays): a vector would write zeros first
   std::size_t capacity_ = 0;
   std::size_t used_ = 0;
-  std::size_t consumed_ = 0;   // of the shot that `next` gave
+  std::size_t begin_ = 0;      // of the shot that comes; before it are those that `next` gave
   std::size_t scanned_ = 0;    // no end begins before
   std::size_t discarded_ = 0;  // of a shot that is too large
   bool is_discarding_ = false;

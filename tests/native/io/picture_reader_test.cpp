@@ -8,8 +8,10 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <numeric>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -219,12 +221,42 @@ TEST_F(ReaderTest, LastWordsAreNoPicture) {
 }
 
 TEST_F(ReaderTest, AConnectionThatFailsTellsWhy) {
-  // Resets are TCP's alone; what is no socket fails as well.
-  ours = Descriptor(eventfd(1, EFD_CLOEXEC));
   open(picture::ShotFraming(kTrailer));
+  ASSERT_TRUE(reader->request());
+  device.close();  // and has not read it: a reset
   const auto end = next<PicturesEnded>();
   EXPECT_EQ(end.reason, PicturesEnded::Reason::failed);
-  EXPECT_EQ(end.error_number, ENOTSOCK);
+  EXPECT_EQ(end.error_number, ECONNRESET);
+}
+
+// `close` waited for ever for a thread that nothing woke.
+TEST_F(ReaderTest, WhatIsNoStreamSocketIsRefused) {
+  const auto code = [this](int fd) {
+    ours = Descriptor(fd);
+    try {
+      open(picture::ShotFraming(kTrailer));
+    } catch (const std::system_error& error) {
+      return error.code().value();
+    }
+    return 0;
+  };
+  EXPECT_EQ(code(eventfd(0, EFD_CLOEXEC)), ENOTSOCK);
+  EXPECT_EQ(code(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)), EPROTOTYPE);
+  EXPECT_EQ(code(-1), EBADF);
+}
+
+// Python's handlers ran nowhere, or late: signals of the process came to the reader's thread.
+TEST_F(ReaderTest, ItsThreadTakesNoSignals) {
+  open(picture::ShotFraming(kTrailer));
+  sigset_t user;
+  sigset_t former;
+  sigemptyset(&user);
+  sigaddset(&user, SIGUSR1);
+  ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &user, &former), 0);
+  ASSERT_EQ(kill(getpid(), SIGUSR1), 0);  // ends the process if any thread takes it
+  const timespec timeout{.tv_sec = 30, .tv_nsec = 0};
+  EXPECT_EQ(sigtimedwait(&user, nullptr, &timeout), SIGUSR1);
+  ASSERT_EQ(pthread_sigmask(SIG_SETMASK, &former, nullptr), 0);
 }
 
 TEST_F(ReaderTest, ManyDamagedShotsAreCountedAndTheNewestKept) {
