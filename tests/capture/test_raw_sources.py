@@ -224,16 +224,26 @@ async def test_a_screen_that_stood_still_in_a_pause_is_shown_after_it(kind: str)
 
 async def test_a_thread_whose_task_is_cancelled_ends(kind: str) -> None:
     """As at the end of an interrupted program. A closed reader gives nothing at once: the thread span for ever."""
-    async with captured(kind) as (device, source, sink):
-        await sink.several(30)
-        working = source._capture._working if isinstance(source, Screencap) else source._run.frames  # type: ignore[union-attr]
+    # Shots take their time, so that one is under way when it comes to that.
+    async with captured(kind, screencap_s={"raw": 0.2, "png": 0.4}) as (device, source, sink):
+        await sink.take()
+        if isinstance(source, Screencap):
+            while not source.stats().capture:
+                await sink.take()
+            await sink.several(2)
+            await asyncio.sleep(0.1)  # half of the time that the next one takes
+            working, program = source._capture._working, "screencap"
+        else:
+            assert source._run is not None
+            working, program = source._run.frames, "screenrecord"
         assert working is not None
-        name = f"{'screencap' if isinstance(source, Screencap) else 'screenrecord'} {device.address}"
-        assert name in {thread.name for thread in threading.enumerate()}
+        name = f"{program} {device.address}"
+        (thread,) = [thread for thread in threading.enumerate() if thread.name == name]
         working.cancel()
         done, _ = await asyncio.wait((working,), timeout=5)
         assert done
-        assert name not in {thread.name for thread in threading.enumerate()}
+        await asyncio.to_thread(thread.join, 5)
+        assert not thread.is_alive()
 
 
 async def test_readers_are_not_closed_on_the_loop(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
