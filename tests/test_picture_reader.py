@@ -170,6 +170,22 @@ def test_close_wakes_who_waits_and_gives_nothing_more() -> None:
         assert reader.next(LONG_S) is None
 
 
+def test_it_is_closed_before_anybody_is_woken() -> None:
+    with opened(FrameStream()) as (reader, _):
+        seen: list[bool] = []
+
+        def take() -> None:
+            reader.next(LONG_S)
+            seen.append(reader.closed)
+
+        waiting = threading.Thread(target=take)
+        waiting.start()
+        assert not reader.closed
+        reader.close()
+        waiting.join(LONG_S)
+        assert seen == [True]
+
+
 def test_python_goes_on_while_it_waits() -> None:
     with opened(Shots(TRAILER)) as (reader, device):
         timer = threading.Timer(0.05, lambda: device.sendall(shot(raw(pixels()))))

@@ -113,6 +113,7 @@ class PictureReader:
     ) -> None:
         trailer = framing.trailer if isinstance(framing, Shots) else None
         self._matrix: Matrix = matrix
+        self._closed = False
         with sock:
             self._native = _core.PictureReader(sock.fileno(), trailer, slots, slot_bytes, capacity, matrix, size)
 
@@ -144,7 +145,13 @@ class PictureReader:
 
     def close(self) -> None:
         """End the thread and the connection, and wake ``next``. Frames that were given stay as they are."""
+        self._closed = True  # first: who is woken must see it
         self._native.close()
+
+    @property
+    def closed(self) -> bool:
+        """True as soon as ``close`` has been called: who takes pictures in a loop ends it then."""
+        return self._closed
 
     @property
     def stats(self) -> QueueStats:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mediacore.capture.frame_outlet import FrameOutlet
+from mediacore.capture.frame_outlet import STALE_US, FrameOutlet
 from mediacore.media import DropCause, Frame
 
 
@@ -51,3 +51,33 @@ def test_nothing_is_pushed_after_the_end() -> None:
     assert len(pushed) == 1
     outlet.drop(DropCause.CORRUPT)
     assert outlet.drops() == {DropCause.CORRUPT: 1}
+
+
+def test_the_newest_frame_outlives_a_short_pause_only() -> None:
+    """After hours without a viewer, the picture from before them was pushed as that of now."""
+    pushed: list[Frame] = []
+    outlet = FrameOutlet()
+    outlet.open(pushed.append)
+    outlet.put(frame(1, pts_us=1))
+    outlet.pause(10)
+    outlet.resume(10 + STALE_US)
+    assert outlet.put_again(10 + STALE_US)
+    outlet.pause(1_000_000)
+    outlet.pause(1_000_001 + STALE_US)  # the pause is the same one
+    assert not outlet.put_again(1_000_002 + STALE_US)
+    outlet.resume(1_000_003 + STALE_US)
+    assert not outlet.put_again(1_000_003 + STALE_US)
+    assert [shown.pts_us for shown in pushed] == [1, 10 + STALE_US]
+
+
+def test_after_a_pause_a_frame_is_pushed_though_nothing_has_changed() -> None:
+    pushed: list[Frame] = []
+    outlet = FrameOutlet()
+    outlet.open(pushed.append)
+    outlet.put(frame(1, pts_us=100))
+    outlet.pause(0)
+    outlet.resume(STALE_US + 1)
+    assert outlet.size == (4, 4), "input goes on meaning the same place"
+    assert outlet.put(frame(1, pts_us=50, dirty_rows=(0, 0)))
+    assert not outlet.put(frame(1, pts_us=60))
+    assert [(shown.pts_us, shown.dirty_rows) for shown in pushed] == [(100, None), (101, None)]

@@ -72,10 +72,7 @@ def test_nothing_passes_while_nobody_takes_frames() -> None:
     gate.set_fps(0)
     assert gate.take(10_000_000) is None
     assert gate.offer(frame(3), 20_000_000) is None
-    gate.set_fps(30)
-    newest = gate.take(20_000_001)
-    assert newest is not None
-    assert newest.pts_us == 3
+    assert gate.due_us() == float("inf")
 
 
 def test_a_frame_that_does_not_wait_takes_the_place_of_the_one_that_does() -> None:
@@ -87,3 +84,20 @@ def test_a_frame_that_does_not_wait_takes_the_place_of_the_one_that_does() -> No
     assert gate.skipped == 1
     assert gate.offer(frame(4), 110_000) is None
     assert gate.offer(frame(5), 120_000) is not None
+
+
+def test_a_frame_that_comes_while_none_is_wanted_does_not_pass_later() -> None:
+    """It waited until frames were wanted again, and then showed a screen that was gone."""
+    gate = RateGate(10)
+    assert gate.offer(frame(1), 0) is not None
+    gate.set_fps(0)
+    assert gate.offer(frame(2, (0, 2)), 10_000) is None
+    gate.set_fps(10)
+    assert gate.take(5_000_000) is None
+    assert gate.skipped == 1
+    given = gate.offer(frame(3, (2, 4)), 5_000_000)
+    assert given is not None
+    assert given.dirty_rows is None, "its rows tell of a frame that was forgotten"
+    given = gate.offer(frame(4, (2, 4)), 5_100_000)
+    assert given is not None
+    assert given.dirty_rows == (2, 4)

@@ -1,16 +1,21 @@
 """screencap again and again: its formats, its pace, and what is wrong with single shots."""
 
 import asyncio
+import socket
+import time
 
 import pytest
 from taken_frames import captured, has_dot, number_of
 
+from mediacore.adb.client import AdbClient
 from mediacore.capture import retries, shot_choice, shots
 from mediacore.capture.screencap import Screencap
 from mediacore.control.messages import Touch, TouchAction
-from mediacore.errors import CaptureError
+from mediacore.errors import CaptureError, DeviceTimeoutError
 from mediacore.media import DropCause
-from mediacore.picture_reader import slot_bytes
+from mediacore.media_loop import monotonic_us
+from mediacore.picture_reader import PictureReader, Shots, slot_bytes
+from mediacore.settings import AdbSettings, StreamSettings
 
 SIZE = (320, 640)
 
@@ -126,3 +131,22 @@ async def test_a_display_that_is_larger_than_it_was_is_captured_all_the_same(mon
         assert {frame.size for frame in await sink.several(15)} == {SIZE}
         assert source.stats().dropped[DropCause.OVERSIZE] == 1
         assert next(sizes, None) is None
+
+
+async def test_a_shot_that_could_not_be_asked_for_is_not_waited_for() -> None:
+    """It was counted as being under way, and its time was waited for in vain."""
+    ours, device = socket.socketpair()
+    with device:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the smallest there is
+        reader = PictureReader(ours, Shots(b"a trailer"), slot_bytes=slot_bytes(*SIZE))
+        try:
+            while reader.request():
+                pass
+            source = Screencap(AdbClient(AdbSettings(private=True)), "a device", StreamSettings())
+            source._choice.settled(monotonic_us())
+            begin = time.monotonic()
+            with pytest.raises(DeviceTimeoutError, match="takes no line"):
+                await asyncio.to_thread(source._take_shots, reader, "raw")
+            assert time.monotonic() - begin < shots.SHOT_TIMEOUT_S / 2
+        finally:
+            reader.close()

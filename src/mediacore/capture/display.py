@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 QUERY_TIMEOUT_S = 5.0
 """`dumpsys` and `getprop` answer in tens of milliseconds; a device under load may need seconds."""
+MAX_SIDE = 16_384
+MAX_PIXELS = 64 << 20
+"""What pictures are read up to; 8K is 7680 x 4320."""
 
 _ORIENTATION = re.compile(rb"DisplayViewport\{[^}]*?orientation=([0-3])")
-_SIZE = re.compile(rb"(Physical|Override) size: (\d+)x(\d+)")
+_SIZE = re.compile(rb"(Physical|Override) size: (\d{1,9})x(\d{1,9})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ async def read_rotation(shell: PersistentShell) -> int | None:
 
 
 async def read_display(shell: PersistentShell, serial: str) -> Display:
-    """Size and rotation of the main display; raises ``CaptureError`` if the device does not tell its size."""
+    """Size and rotation of the main display; ``CaptureError`` if the device tells none that a display can have."""
     result = await shell.run("wm size", timeout_s=QUERY_TIMEOUT_S)
     # "Override size" comes second, if the user set one, and it is what is shown.
     sizes = _SIZE.findall(result.stdout)
@@ -53,7 +56,10 @@ async def read_display(shell: PersistentShell, serial: str) -> Display:
         raise CaptureError(
             serial, f"`wm size` answered {result.stdout[:80]!r}: is this an Android device with a display?"
         )
-    return Display((int(sizes[-1][1]), int(sizes[-1][2])), await read_rotation(shell) or 0)
+    width, height = int(sizes[-1][1]), int(sizes[-1][2])
+    if not (min(width, height) > 0 and max(width, height) <= MAX_SIDE and width * height <= MAX_PIXELS):
+        raise CaptureError(serial, f"`wm size` tells of a display of {width}x{height}, which there cannot be")
+    return Display((width, height), await read_rotation(shell) or 0)
 
 
 async def read_sdk(shell: PersistentShell) -> int:

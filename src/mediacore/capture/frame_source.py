@@ -41,7 +41,10 @@ class FrameSource(Protocol):
         """So many frames per second at most from now on; 0: nobody takes any, so the device is left in peace."""
 
     def repeat(self) -> None:
-        """Somebody new needs the picture that is on the screen now, changed or not."""
+        """Somebody new needs the picture that is on the screen now, changed or not.
+
+        After a pause that is a new one: what was on the screen before it may be gone.
+        """
 
     async def set_target(self, target: Target) -> Applied | Unsupported:
         """Follow size and rate; the bit rate is the encoders' business."""

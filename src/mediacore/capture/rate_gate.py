@@ -26,8 +26,9 @@ class RateGate:
         self._interval_us = 0.0
         self._passed_us = -math.inf
         self._kept: Frame | None = None
+        self._follows = True  # whether the next frame's dirty rows tell of one that was not forgotten
         self.skipped = 0
-        """Frames that a newer one replaced."""
+        """Frames that a newer one replaced, or that nobody wanted."""
         self.set_fps(fps)
 
     def set_fps(self, fps: float) -> None:
@@ -35,9 +36,16 @@ class RateGate:
         self._interval_us = 1e6 / fps if fps > 0 else math.inf
         if fps <= 0:
             self._kept = None
+            self._follows = False
 
     def offer(self, frame: Frame, now_us: int) -> Frame | None:
         """A new frame; gives it back if it may pass now."""
+        if math.isinf(self._interval_us):  # it would pass as new when frames are wanted again
+            self.skipped += 1
+            return None
+        if not self._follows:
+            self._follows = True
+            frame = dataclasses.replace(frame, dirty_rows=None)
         if self._kept is not None:
             self.skipped += 1
             frame = dataclasses.replace(frame, dirty_rows=rows_of_both(self._kept.dirty_rows, frame.dirty_rows))

@@ -64,11 +64,11 @@ class RawCapture:
         self.outlet.open(push)
         try:
             await self.device.open()
+            self.slots.fit(self.device.display.natural)
         except BaseException:
             await self.close()
             raise
         self._on_end = on_end
-        self.slots.fit(self.device.display.natural)
         self._working = asyncio.create_task(self._work(), name=f"capture of {self.serial}")
 
     async def close(self) -> None:
@@ -82,14 +82,16 @@ class RawCapture:
                 await asyncio.gather(self._working, return_exceptions=True)
 
     def want(self, fps: float) -> None:
-        """Tell whether somebody takes frames."""
+        """Tell whether somebody takes frames. To be called before frames come again, and after the last one."""
         if fps > 0:
+            self.outlet.resume(monotonic_us())
             self.wanted.set()
         else:
+            self.outlet.pause(monotonic_us())
             self.wanted.clear()
 
     def repeat(self) -> None:
-        """Push the newest frame again, from a thread as all others."""
+        """Push the newest frame again, from a thread as all others, if it is not from before a pause."""
         asyncio.get_running_loop().run_in_executor(None, self.outlet.put_again, monotonic_us())
 
     def gone(self, error: MediacoreError) -> DeviceDisconnectedError:
@@ -97,6 +99,16 @@ class RawCapture:
         return DeviceDisconnectedError(self.serial, f"the device is gone: {error}")
 
     async def _work(self) -> None:
+        try:
+            error = await self._attempt_until_it_fails()
+        except Exception as failure:  # the top frame of a task: who watches must hear of it
+            log.exception("the capture of %s has failed", self.serial)
+            error = CaptureError(self.serial, f"its capture has failed: {failure!r}")
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(error)
+
+    async def _attempt_until_it_fails(self) -> MediacoreError:
         error: MediacoreError = CaptureError(self.serial, "it gives no pictures")
         while not self._retries.used_up:
             began_us, pictures = monotonic_us(), self.outlet.pictures
@@ -110,9 +122,7 @@ class RawCapture:
                 self._retries.failed(began_us if self.outlet.pictures > pictures else None)
             else:
                 self._retries.reset()
-        on_end, self._on_end = self._on_end, None
-        if on_end is not None:
-            on_end(error)
+        return error
 
     async def _attempt_with_room(self) -> None:
         try:
@@ -120,3 +130,5 @@ class RawCapture:
         except OversizeError:
             if not await self.slots.grow(self.device):
                 raise
+        except OSError as error:  # there is no thread or descriptor left for a reader, which may be over soon
+            raise CaptureError(self.serial, f"it cannot be read: {error}") from error

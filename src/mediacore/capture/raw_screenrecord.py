@@ -19,7 +19,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from mediacore.capture.own_thread import in_own_thread
+from mediacore.capture.own_thread import in_own_thread, off_the_loop
 from mediacore.capture.rate_gate import RateGate
 from mediacore.capture.raw_capture import RawCapture
 from mediacore.capture.shots import SHOT_TIMEOUT_S, SLOTS, OversizeError, ended, open_shots
@@ -72,10 +72,12 @@ class _Run:
 
     async def end(self) -> None:
         self.ending = True
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        self.reader.close()
+        try:
+            for task in self.tasks:
+                task.cancel()
+            await asyncio.gather(*self.tasks, return_exceptions=True)
+        finally:
+            await off_the_loop(self.reader.close, name="the reader of screenrecord")
 
 
 class RawScreenRecord:
@@ -116,14 +118,19 @@ class RawScreenRecord:
 
     def set_fps(self, fps: float) -> None:
         """See ``FrameSource``; with 0 the run ends, and another one is started when frames are wanted again."""
+        if fps > 0:
+            self._capture.want(fps)
         with self._lock:
             self._gate.set_fps(fps)
-        self._capture.want(fps)
         if fps <= 0:
+            self._capture.want(fps)
             self._over.set()
 
     def repeat(self) -> None:
-        """The newest frame is pushed again: it is what the screen shows, or a newer one would have come."""
+        """The newest frame is pushed again: it is what the screen shows, or the run would have given a newer one.
+
+        After a pause it is not, and the run that is started then begins with a picture of its own.
+        """
         self._capture.repeat()
 
     async def set_target(self, target: Target) -> Applied | Unsupported:
@@ -163,7 +170,7 @@ class RawScreenRecord:
         self._over.clear()
         try:
             run = await self._start_run()
-        except (DeviceError, AdbError):
+        except Exception:
             await self._end_run()
             raise
         before, self._run = self._run, run
@@ -228,12 +235,15 @@ class RawScreenRecord:
             except (DeviceError, AdbError) as error:  # the run's end tells of it, if it matters
                 log.debug("no first picture of %s: %s", self._serial, error)
                 return
+            except OSError as error:  # there is no thread or descriptor left
+                log.warning("no first picture of %s: %s", self._serial, error)
+                return
             try:
                 take = functools.partial(self._take_shot, run, reader, loop)
                 if await in_own_thread(take, name=f"screencap {self._serial}", wake=reader.close):
                     return
             finally:
-                reader.close()
+                await off_the_loop(reader.close, name="the reader of screencap")
 
     # ------------------------------------------------------------------------------------ in the threads
 
@@ -250,7 +260,7 @@ class RawScreenRecord:
         return True
 
     def _take_frames(self, run: _Run, loop: asyncio.AbstractEventLoop) -> None:
-        while not run.ending:
+        while not (run.ending or run.reader.closed):
             with self._lock:
                 wait_s = min((self._gate.due_us() - monotonic_us()) / 1e6, NO_DEADLINE_S)
             item = run.reader.next(max(0.0, wait_s))

@@ -13,12 +13,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import math
 import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
 from mediacore.capture.captured_device import words_of
-from mediacore.capture.own_thread import in_own_thread
+from mediacore.capture.own_thread import in_own_thread, off_the_loop
 from mediacore.capture.raw_capture import RawCapture
 from mediacore.capture.shot_choice import MEASURED_SHOTS, ShotChoice, ShotCost
 from mediacore.capture.shot_pace import ShotPace
@@ -92,13 +93,16 @@ class Screencap:
 
     def set_fps(self, fps: float) -> None:
         """See ``FrameSource``; with 0 no shot is taken, and the connection stays."""
+        if fps > 0:
+            self._capture.want(fps)
         with self._lock:
             self._pace.set_fps(fps)
         self._woken.set()
-        self._capture.want(fps)
+        if fps <= 0:
+            self._capture.want(fps)
 
     def repeat(self) -> None:
-        """The newest shot is pushed again, and another one is taken at once."""
+        """The newest shot is pushed again, if it is not from before a pause, and another one is taken at once."""
         self._capture.repeat()
         self._look()
 
@@ -154,13 +158,18 @@ class Screencap:
         except (DeviceError, AdbError) as error:
             raise self._capture.gone(error) from error
         self._reader = reader
+
+        def wake() -> None:
+            reader.close()
+            self._woken.set()
+
         try:
             await in_own_thread(
-                functools.partial(work, reader, shot_format), name=f"screencap {self._serial}", wake=reader.close
+                functools.partial(work, reader, shot_format), name=f"screencap {self._serial}", wake=wake
             )
         finally:
             self._reader = None
-            reader.close()
+            await off_the_loop(reader.close, name="the reader of screencap")
 
     async def _measure(self) -> None:
         """Find out what each format costs, if that is not known. Raises ``CaptureError`` if none gives a picture."""
@@ -201,6 +210,8 @@ class Screencap:
                     self._pace.asked(asked_us)
             reader.request()
             item = reader.next(SHOT_TIMEOUT_S if patience_us is None else patience_us / 1e6)
+            if reader.closed:
+                return  # nothing is known of the format
             if isinstance(item, Shot):
                 costs.append(ShotCost(item.complete_us - asked_us, item.decoded_us - item.complete_us))
                 if is_due:
@@ -222,18 +233,21 @@ class Screencap:
         del shot_format
         asked: deque[int] = deque()
         complete_us = damaged = 0
-        while not self._stopping:
+        while not (self._stopping or reader.closed):
             now_us = monotonic_us()
             measuring = bool(self._choice.to_measure(now_us, changing=self._changed))
             if measuring and not asked:
                 return
             with self._lock:
                 due_us = self._pace.due_us(len(asked))
-                if due_us <= now_us and not measuring:
+                if due_us <= now_us and not measuring and reader.request():
                     self._pace.asked(now_us)
                     asked.append(now_us)
-                    if reader.request():
-                        continue
+                    continue
+            if due_us <= now_us:  # refused, or to be measured first: what is under way is waited for
+                due_us = math.inf
+                if not asked:
+                    raise self._refused(reader)
             item = self._next(reader, asked, now_us, due_us)
             if isinstance(item, Shot):
                 damaged = 0
@@ -269,6 +283,13 @@ class Screencap:
         if now_us > deadline_us:
             raise DeviceTimeoutError(self._serial, f"no shot came within {SHOT_TIMEOUT_S:g} s")
         return reader.next(max(0.0, min(deadline_us, due_us) - now_us) / 1e6)
+
+    def _refused(self, reader: PictureReader) -> DeviceError:
+        """The error for a loop that takes no line from us: it has ended, or it hangs."""
+        item = reader.next(IDLE_CHECK_US / 1e6)
+        if isinstance(item, Ended):
+            return ended(self._serial, item, "screencap")
+        return DeviceTimeoutError(self._serial, "the loop of screencap takes no line any more")
 
     def _check(self, item: Damaged | Ended, damaged: int) -> None:
         """Raises if no more shots are to be had through this connection."""
