@@ -29,11 +29,14 @@ __all__ = [
     "decode_jpeg",
     "decode_png",
     "decode_screencap",
+    "fitted",
     "reshape",
 ]
 
 Matrix: TypeAlias = Literal["bt709", "bt601"]
 PixelFormat: TypeAlias = Literal["rgba8888", "rgbx8888", "rgb888", "rgb565", "bgra8888", "rgba1010102"]
+MOST_SCALED = 64
+"""Times that a side can be scaled down."""
 
 
 def decode_png(data: Buffer, *, size: tuple[int, int] | None = None, matrix: Matrix = "bt709") -> Frame:
@@ -82,6 +85,27 @@ def convert(
     """
     block, *is_size, row_bytes = _core.convert_picture(data, width, height, pixel_format, stride, size, matrix)
     return Frame.of_block(block, (is_size[0], is_size[1]), row_bytes, matrix=matrix)
+
+
+def fitted(size: tuple[int, int], largest: tuple[int, int] | None) -> tuple[int, int]:
+    """``size`` if it is within ``largest``, else the largest one of its shape that is: both sides even then.
+
+    No side becomes less than 2, or than what ``reshape`` can scale it down to, if need be beyond ``largest``.
+    """
+    width, height = size
+    if largest is None or (width <= largest[0] and height <= largest[1]):
+        return size
+    # In integers: a rounded factor would cost a pixel.
+    if largest[0] * height <= largest[1] * width:
+        scaled = largest[0], height * largest[0] // width
+    else:
+        scaled = width * largest[1] // height, largest[1]
+    return _scaled_side(width, scaled[0]), _scaled_side(height, scaled[1])
+
+
+def _scaled_side(side: int, to: int) -> int:
+    least = -(-side // MOST_SCALED)
+    return min(side, max(2, least + least % 2, to // 2 * 2))
 
 
 def reshape(frame: Frame, *, size: tuple[int, int] | None = None, matrix: Matrix | None = None) -> Frame:

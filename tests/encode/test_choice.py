@@ -135,3 +135,12 @@ def test_hardware_is_told_only_options_that_ffmpeg_knows(tuning) -> None:  # typ
                 for profile in (None, "640c1f"):
                     wanted = EncoderSettings("h264", SIZE, 30.0, 10**6, 10**6, profile_level_id=profile)
                     assert set(tuning(wanted).options) <= names, candidate.name
+
+
+def test_each_candidate_is_told_before_it_is_tried() -> None:
+    unknown = Candidate("h264_of_mars", lambda _settings: Tuning({}))
+    told: list[str] = []
+    candidates = {"h264": (unknown, Candidate("h264_nvenc", hardware.nvenc), X264)}
+    encoder, _ = open_encoder(H264, without=["h264_nvenc"], trying=told.append, candidates=candidates)
+    encoder.close()
+    assert told == ["h264_of_mars", "libx264"]

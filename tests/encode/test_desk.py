@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from screen_frames import PATCHES, SIZE, decode, patches, screen
 
 from mediacore.encode.choice import open_encoder
-from mediacore.encode.desk import EncoderDesk, Order, fitted
+from mediacore.encode.desk import EncoderDesk, Order, encoded_size
+from mediacore.errors import EncoderError
 from mediacore.media import Frame
+from mediacore.picture import fitted, reshape
+
+if TYPE_CHECKING:
+    from mediacore.encode.encoder import EncoderSettings
 
 ORDER = Order("h264", 1_000_000, 2_000_000, 30.0, None, None)
 
@@ -26,10 +32,45 @@ ORDER = Order("h264", 1_000_000, 2_000_000, 30.0, None, None)
         ((2400, 1080), (540, 1200), (540, 242)),
         ((720, 1280), (360, 640), (360, 640)),
         ((3, 3), (64, 64), (2, 2)),
+        ((4000, 100), (64, 64), (64, 2)),
+        ((4000, 100), (4, 4), (64, 2)),
+        ((1, 1000), (64, 64), (2, 64)),
     ],
 )
-def test_fitted(size: tuple[int, int], box: tuple[int, int] | None, expected: tuple[int, int]) -> None:
-    assert fitted(size, box) == expected
+def test_encoded_size(size: tuple[int, int], box: tuple[int, int] | None, expected: tuple[int, int]) -> None:
+    assert encoded_size(size, box) == expected
+
+
+@pytest.mark.parametrize("size", [(4000, 100), (129, 2), (130, 8191), (97, 3), (1, 640)])
+@pytest.mark.parametrize("box", [(1, 1), (2, 2), (64, 64), (63, 5000)])
+def test_what_is_fitted_can_be_reshaped(size: tuple[int, int], box: tuple[int, int]) -> None:
+    """What encodes had a function of its own, which forgot that a picture becomes 64 times smaller at most."""
+    width, height = size
+    half = (width + 1) // 2, (height + 1) // 2
+    frame = Frame.of_block(bytes(half[0] * 2 * height + 2 * half[0] * half[1]), size, half[0] * 2, matrix="bt709")
+    is_fitted = fitted(size, box)
+    assert reshape(frame, size=is_fitted).size == is_fitted
+    assert is_fitted == size or all(side % 2 == 0 or side == 1 for side in is_fitted)
+    if width > 1:
+        assert reshape(frame, size=encoded_size(size, box)).size == is_fitted
+
+
+class Anything:
+    """Opens for every size."""
+
+    name = "anything"
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        self.settings = settings
+
+
+def test_a_frame_that_no_encoder_can_have() -> None:
+    """It ended the encoder's thread as a fault of ours."""
+    thin = Frame.of_block(bytes(2 * 64 + 2 * 32), (1, 64), 2, matrix="bt709")
+    desk = EncoderDesk(lambda settings, **_: (Anything(settings), ()))  # type: ignore[arg-type,return-value]
+    desk.prepare(ORDER, thin, key=True)
+    with pytest.raises(EncoderError, match=r"anything cannot have a frame of \(1, 64\): size must be"):
+        desk.encode(thin, key=True)
 
 
 @pytest.mark.parametrize("codec", ["h264", "vp8", "vp9", "av1"])

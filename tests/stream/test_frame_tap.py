@@ -8,9 +8,10 @@ from made_here import picture, until
 
 from mediacore.errors import DecoderError
 from mediacore.media import DropCause
+from mediacore.picture import fitted
 from mediacore.slots import MOST_WAITING
 from mediacore.stream.frame_fan import FrameFan
-from mediacore.stream.frame_tap import FrameTap, fitted
+from mediacore.stream.frame_tap import FrameTap
 
 
 def a_fan() -> tuple[FrameFan, list[float]]:

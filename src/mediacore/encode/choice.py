@@ -84,13 +84,15 @@ def open_encoder(
     only: str | None = None,
     *,
     without: Collection[str] = (),
+    trying: Callable[[str], None] = lambda _name: None,
     candidates: Mapping[str, tuple[Candidate, ...]] = CANDIDATES,
 ) -> tuple[Encoder, tuple[Refusal, ...]]:
     """Open the first encoder for ``settings.codec`` that works; what was tried before it comes as well.
 
     ``only`` names the one to take, if it is one for this codec; one for another codec is ignored. ``without`` names
-    those that have failed at work. Takes 5 to 100 ms, so it belongs into a thread. Raises ``EncoderError`` with all
-    reasons if none works.
+    those that have failed at work. ``trying`` is told the name of each one just before it is tried, as it may not come
+    back from that; what it raises ends the search. Takes 5 to 100 ms, so it belongs into a thread. Raises
+    ``EncoderError`` with all reasons if none works.
     """
     known = {candidate.name for several in candidates.values() for candidate in several}
     if only is not None and only not in known:
@@ -103,6 +105,7 @@ def open_encoder(
         if candidate.name in without:
             refusals.append(Refusal(candidate.name, "it failed at work"))
             continue
+        trying(candidate.name)
         try:
             return _open(candidate, settings), tuple(refusals)
         except EncoderError as error:

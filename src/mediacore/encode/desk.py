@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from mediacore import picture
 from mediacore.encode.encoder import EncoderSettings
 from mediacore.encode.rerate import Reopening
+from mediacore.errors import EncoderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -20,12 +21,10 @@ if TYPE_CHECKING:
     Open: TypeAlias = Callable[..., tuple[Encoder, tuple[Refusal, ...]]]
 
 
-def fitted(size: tuple[int, int], box: tuple[int, int] | None) -> tuple[int, int]:
-    """The size to encode: as large as fits into ``box``, in the shape of ``size``, never larger than that, even."""
-    width, height = size
-    scale = min(1.0, box[0] / width, box[1] / height) if box else 1.0
-    # Not a pixel less because of a rounded factor.
-    return max(2, int(width * scale + 1e-6) // 2 * 2), max(2, int(height * scale + 1e-6) // 2 * 2)
+def encoded_size(size: tuple[int, int], box: tuple[int, int] | None) -> tuple[int, int]:
+    """The size to encode pictures of ``size`` in: what fits into ``box``, and even, which encoders want."""
+    width, height = picture.fitted(size, box)
+    return max(2, width // 2 * 2), max(2, height // 2 * 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Order:
         matrix: Literal["bt709", "bt601"] = "bt709" if self.codec == "h264" else "bt601"
         return EncoderSettings(
             self.codec,
-            fitted(frame.size, self.box),
+            encoded_size(frame.size, self.box),
             self.fps,
             self.bitrate_bps,
             self.ceiling_bps,
@@ -64,10 +63,18 @@ class Order:
 
 
 class EncoderDesk:
-    """Belongs to one thread. ``now_us`` is the time, where it is another than the monotonic clock's."""
+    """Belongs to one thread.
 
-    def __init__(self, open_encoder: Open, now_us: Callable[[], int] = lambda: time.monotonic_ns() // 1000) -> None:
-        self._open, self._now_us = open_encoder, now_us
+    ``now_us`` is the time, where it is another than the monotonic clock's; ``trying`` as ``open_encoder``.
+    """
+
+    def __init__(
+        self,
+        open_encoder: Open,
+        now_us: Callable[[], int] = lambda: time.monotonic_ns() // 1000,
+        trying: Callable[[str], None] = lambda _name: None,
+    ) -> None:
+        self._open, self._now_us, self._trying = open_encoder, now_us, trying
         self._encoder: Encoder | None = None
         self._reopening: Reopening | None = None
 
@@ -78,7 +85,7 @@ class EncoderDesk:
         if encoder is not None and self._fits(encoder, wanted, now_us, key=key) and encoder.name not in order.without:
             return None
         self.close()
-        self._encoder, _ = self._open(wanted, without=order.without) if order.without else self._open(wanted)
+        self._encoder, _ = self._open(wanted, without=order.without, trying=self._trying)
         self._reopening = Reopening(wanted.bitrate_bps, now_us)
         return self._encoder
 
@@ -96,7 +103,10 @@ class EncoderDesk:
         """Encode it in the encoder's size and colours; ``prepare`` was called for it. Raises ``EncoderError``."""
         assert self._encoder is not None
         is_open = self._encoder.settings
-        fitting = picture.reshape(frame, size=is_open.size, matrix=is_open.matrix)
+        try:
+            fitting = picture.reshape(frame, size=is_open.size, matrix=is_open.matrix)
+        except ValueError as error:
+            raise EncoderError(f"{self._encoder.name} cannot have a frame of {frame.size}: {error}") from error
         return self._encoder.encode(fitting, key=key)
 
     def close(self) -> None:

@@ -7,23 +7,27 @@
 
 - What is encoded when is ``Cadence``'s business, what is passed over ``Intake``'s, the encoder ``EncoderDesk``'s.
 - A call that does not come back in time is given up: its thread ends by itself whenever the call does, and a new thread
-  with a new encoder goes on at once with the newest frame. If too many are stuck at the same time, or encoders fail
-  again and again, the rendition fails with the reason.
+  with a new encoder goes on at once with the newest frame. An encoder that fails again and again, or that too many
+  threads are stuck in, is passed over; when no other is left the rendition fails with the reason.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
-import time
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mediacore.encode.cadence import Cadence, Hold, Later, Now, Why
 from mediacore.encode.choice import open_encoder
 from mediacore.encode.desk import EncoderDesk, Order
+from mediacore.encode.frame_times import FrameTimes
 from mediacore.encode.intake import Intake
+from mediacore.encode.stuck_calls import STUCK_HERE, StuckCalls
+from mediacore.encode.trust import Trust
+from mediacore.encode.watchdog import Call, now_us, watch
 from mediacore.errors import EncoderError
 from mediacore.media import Delay, DropCause, Frame, RenditionStats, Target
 
@@ -39,14 +43,10 @@ _log = logging.getLogger(__name__)
 DEADLINE_S = 0.3
 """For one frame; a viewer sees such a pause, but no longer one."""
 OPENING_DEADLINE_S = 3.0
-"""For opening the first encoder, and for its first frame."""
+"""For opening an encoder the first time, and for its first frame; each candidate has as much."""
 SLOWER = 8
 """A frame may take so many times as long as 95 % do, and an opening as the one before it: where encoding is slow, slow
 is not stuck."""
-MOST_STUCK = 4
-"""Threads that are given up at a time; each holds an encoder and one frame."""
-MOST_FAILURES = 3
-"""Of one encoder in a row; then the next candidate is taken, and when there is none the rendition fails."""
 AGAIN_AFTER_S = 0.02
 """After an error, before another encoder is opened."""
 TIMES = 256
@@ -59,10 +59,8 @@ class _Turn:
     """One thread's time at the encoder; it ends when another begins."""
 
     thread: threading.Thread | None = None
-    call_since_us: int | None = None
-    """When the call began that is going on."""
-    allowed_us: int = 0
-    """How long it may take."""
+    call: Call = field(default_factory=Call)
+    """What it does at the encoder."""
     why: Why = "fresh"
     """What it encodes."""
 
@@ -97,6 +95,9 @@ class EncoderWorker:
         profile_level_id: as ``EncoderSettings``.
         open: ``open_encoder``, or what behaves like it.
         deadline_s: how long a frame may take before its encoder is given up; more, where encoding is slow.
+        stuck: counts threads that do not come back.
+
+    Raises ``EncoderError`` if there is no thread for it.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class EncoderWorker:
         profile_level_id: str | None = None,
         open: Open = open_encoder,  # noqa: A002 - it is what it does
         deadline_s: float = DEADLINE_S,
+        stuck: StuckCalls = STUCK_HERE,
     ) -> None:
         self._push, self._queue_us, self._on_opened, self._on_failed = push, queue_us, on_opened, on_failed
         self._open, self._deadline_us = open, round(deadline_s * 1e6)
@@ -124,15 +126,20 @@ class EncoderWorker:
         self._last: Frame | None = None
         self._opened: tuple[tuple[int, int], str] | None = None
         self._counts = _Counts()
-        self._failures: Counter[str] = Counter()
+        self._times, self._trust, self._stuck = FrameTimes(), Trust(), stuck
         self._trouble = ""
         self._failure: str | None = None
-        self._stuck: list[threading.Thread] = []
         self._closed = threading.Event()
         self._turn = _Turn()
-        self._begin_turn()
-        self._watch = threading.Thread(target=self._watch_calls, name=f"watch-{codec}", daemon=True)
-        self._watch.start()
+        self._watch = threading.Thread(
+            target=watch, args=(self._look, self._deadline_us, self._closed.wait), name=f"watch-{codec}", daemon=True
+        )
+        try:
+            self._watch.start()
+            self._begin_turn()
+        except RuntimeError as error:
+            self.close()
+            raise EncoderError(f"there is no thread to encode {codec} in: {error}") from error
 
     def wake(self) -> None:
         """There is something in the ring."""
@@ -142,7 +149,7 @@ class EncoderWorker:
     def request_key_frame(self) -> None:
         """Encode a key frame now, of the newest frame there is or of the next one."""
         with self._lock:
-            self._cadence.want_key(_now_us())
+            self._cadence.want_key(now_us())
             self._lock.notify()
 
     def set_target(self, target: Target) -> None:
@@ -153,7 +160,7 @@ class EncoderWorker:
             self._target = Target(target.bitrate_bps or old.bitrate_bps, target.fps or old.fps, target.size or old.size)
             self._cadence.fps = self._target.fps or DEFAULT_FPS
             if target.key_frame or size_changes:
-                self._cadence.want_key(_now_us())
+                self._cadence.want_key(now_us())
             self._lock.notify()
 
     def stats(self, viewers: int = 0) -> RenditionStats:
@@ -181,9 +188,12 @@ class EncoderWorker:
         with self._lock:
             self._end()
             thread = self._turn.thread
+            name = self._turn.call.name
         for waited_for in (thread, self._watch):
-            if waited_for is not None and waited_for is not threading.current_thread():
+            if waited_for is not None and waited_for.ident is not None and waited_for is not threading.current_thread():
                 waited_for.join(self._deadline_us / 1e6)
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
+            self._stuck.add(name, thread)
 
     def _end(self) -> None:
         self._closed.set()
@@ -194,12 +204,13 @@ class EncoderWorker:
     # The thread that encodes.
 
     def _begin_turn(self) -> None:
+        """Raises RuntimeError if there is no thread."""
         self._turn = turn = _Turn()
         turn.thread = threading.Thread(target=self._run, args=(turn,), name=f"encode-{self._codec}", daemon=True)
         turn.thread.start()
 
     def _run(self, turn: _Turn) -> None:
-        desk = EncoderDesk(self._open)
+        desk = EncoderDesk(self._open, trying=functools.partial(self._trying, turn))
         try:
             while (work := self._next(turn)) is not None:
                 try:
@@ -217,25 +228,29 @@ class EncoderWorker:
         """Wait for something to encode. None: the turn is over."""
         with self._lock:
             while self._turn is turn and not self._closed.is_set():
-                now_us = _now_us()
+                asked_us = now_us()
                 self._intake.collect(self._hold)
                 what = self._cadence.next(
-                    now_us, waiting=self._intake.waiting, again=self._last is not None, queue_us=self._queue_us()
+                    asked_us, waiting=self._intake.waiting, again=self._last is not None, queue_us=self._queue_us()
                 )
                 if isinstance(what, Now):
                     return self._take(turn, what)
                 self._hold = what.hold
-                self._lock.wait(self._pause_s(what, now_us))
+                self._lock.wait(self._pause_s(what, asked_us))
         return None
 
     @staticmethod
-    def _pause_s(later: Later, now_us: int) -> float | None:
-        return None if later.until_us is None else max(0, later.until_us - now_us) / 1e6
+    def _pause_s(later: Later, asked_us: int) -> float | None:
+        return None if later.until_us is None else max(0, later.until_us - asked_us) / 1e6
 
     def _take(self, turn: _Turn, now: Now) -> tuple[Now, Frame, Order]:
+        began_us = now_us()
         if now.why == "fresh":
             self._last = self._intake.take()
-        assert self._last is not None
+            frame = self._times.fresh(self._last, began_us)
+        else:
+            assert self._last is not None
+            frame = self._times.again(self._last, began_us)
         self._hold = None
         target = self._target
         order = Order(
@@ -245,18 +260,29 @@ class EncoderWorker:
             target.fps or DEFAULT_FPS,
             target.size,
             self._profile_level_id,
-            [name for name, failures in self._failures.items() if failures >= MOST_FAILURES],
+            # What is open and well here stays, wherever else threads are stuck in it.
+            self._trust.lost() + [name for name in self._stuck.full() if name != turn.call.name],
         )
-        turn.call_since_us, turn.allowed_us, turn.why = _now_us(), self._opening_allowed_us(), now.why
-        return now, self._last, order
+        turn.call.begin(began_us, self._opening_allowed_us(turn.call.name))
+        turn.why = now.why
+        return now, frame, order
 
-    def _opening_allowed_us(self) -> int:
-        longest_us, known_us = round(OPENING_DEADLINE_S * 1e6), self._counts.opening_us
+    def _trying(self, turn: _Turn, name: str) -> None:
+        """The thread is about to open this encoder. Raises ``EncoderError`` if nobody waits for that any more."""
+        with self._lock:
+            if self._turn is not turn or self._closed.is_set():
+                raise EncoderError(f"{name} is not wanted any more")
+            turn.call.name, turn.call.opening = name, True
+            turn.call.begin(now_us(), self._opening_allowed_us(name))
+
+    def _opening_allowed_us(self, name: str) -> int:
+        longest_us = round(OPENING_DEADLINE_S * 1e6)
+        known_us = self._counts.opening_us if self._trust.knows(name) else None
         return max(self._deadline_us, longest_us if known_us is None else min(longest_us, SLOWER * known_us))
 
     def _encode(self, turn: _Turn, desk: EncoderDesk, now: Now, frame: Frame, order: Order) -> None:
         """Raises ``EncoderError``."""
-        begun_us = _now_us()
+        begun_us = now_us()
         try:
             opened = desk.prepare(order, frame, key=now.key)
         except EncoderError as error:
@@ -266,38 +292,43 @@ class EncoderWorker:
         with self._lock:
             if self._turn is not turn:
                 return
-            turn.call_since_us = encoding_us = _now_us()
+            encoding_us = now_us()
             if opened is None:
-                turn.allowed_us = max(self._deadline_us, SLOWER * self._counts.quantile_us(0.95))
+                allowed_us = max(self._deadline_us, SLOWER * self._counts.quantile_us(0.95))
             else:
+                allowed_us = self._opening_allowed_us(opened.name)
+                turn.call.name, turn.call.opening = opened.name, False
+                self._trust.opened(opened.name)
                 self._opened = opened.settings.size, opened.name
                 self._counts.encoders += 1
                 self._on_opened(*self._opened)
+            turn.call.begin(encoding_us, allowed_us)
         encoded = desk.encode(frame, key=now.key)
         with self._lock:
             if self._turn is not turn or self._closed.is_set():
                 # Another encoder goes on; what this one gives would be a picture of another stream.
                 return
-            turn.call_since_us, now_us = None, _now_us()
-            self._failures.clear()
+            turn.call.end()
+            self._trust.worked(turn.call.name)
             self._trouble = ""
+            ended_us = now_us()
             if opened is None:
-                self._counts.times_us.append(now_us - encoding_us)
+                self._counts.times_us.append(ended_us - encoding_us)
             else:
-                self._counts.opening_us = max(encoding_us - begun_us, now_us - encoding_us)
-            self._encoded(now, encoded, now_us)
+                self._counts.opening_us = max(encoding_us - begun_us, ended_us - encoding_us)
+            self._encoded(now, encoded, ended_us)
 
-    def _encoded(self, now: Now, encoded: list[EncodedFrame], now_us: int) -> None:
+    def _encoded(self, now: Now, encoded: list[EncodedFrame], ended_us: int) -> None:
         if now.why == "fresh":
             self._intake.encoded()
         else:
             self._counts.refined += now.why != "key"
         key = any(each.is_key for each in encoded)
         self._counts.key_frames += key
-        self._cadence.encoded(now_us, now.why, key=key)
+        self._cadence.encoded(ended_us, now.why, key=key)
         for each in encoded:
             if not self._push(each):
-                self._cadence.want_key(now_us)
+                self._cadence.want_key(ended_us)
 
     # What goes wrong.
 
@@ -317,48 +348,41 @@ class EncoderWorker:
 
     def _give_up(self, turn: _Turn) -> None:
         """Without the frame that is in work; the next one, or the same once more, becomes a key frame."""
-        turn.call_since_us = None
+        turn.call.end()
         if turn.why == "fresh":
             self._intake.lost(DropCause.ENCODER_FAILED)
-        if self._opened is not None:
-            self._failures[self._opened[1]] += 1
-        self._cadence.want_key(_now_us())
+        if turn.call.name:
+            self._trust.failed(turn.call.name)
+        self._cadence.want_key(now_us())
 
     def _fail(self, error: EncoderError) -> None:
         self._failure = str(error)
-        self._turn = _Turn()
+        self._turn = _Turn(self._turn.thread, self._turn.call)  # over for that thread; closing waits for it
         self._end()
         self._on_failed(error)
 
-    def _watch_calls(self) -> None:
-        """The thread that watches: whenever it looks, it has looked within the deadline before."""
-        pause_s = self._deadline_us / 1e6
-        while not self._closed.wait(pause_s):
-            pause_s = self._deadline_us / 1e6
-            with self._lock:
-                turn = self._turn
-                if turn.call_since_us is None:
-                    continue
-                left_us = turn.call_since_us + turn.allowed_us - _now_us()
-                if left_us > 0:
-                    pause_s = min(pause_s, left_us / 1e6)
-                elif not self._closed.is_set():
-                    self._replace(turn)
+    def _look(self, woken_us: int, late_us: int) -> int | None:
+        """The thread that watches looks at the call that is going on; what is left to it."""
+        with self._lock:
+            turn = self._turn
+            left_us = turn.call.left_us(woken_us, late_us)
+            if left_us is None or left_us > 0:
+                return left_us
+            if not self._closed.is_set():
+                self._replace(turn)
+        return None
 
     def _replace(self, turn: _Turn) -> None:
         """A call is stuck: a new thread, with a new encoder, goes on with the newest frame."""
         assert turn.thread is not None
+        name = turn.call.name or f"the encoder of {self._codec}"
+        does = "could not be opened" if turn.call.opening else "did not come back"
+        stuck = f"{name} {does} within {turn.call.allowed_us / 1000:.0f} ms"
+        self._stuck.add(turn.call.name, turn.thread)
         self._give_up(turn)
-        self._stuck = [thread for thread in (*self._stuck, turn.thread) if thread.is_alive()]
-        name = self._opened[1] if self._opened else f"the encoder of {self._codec}"
-        stuck = f"{name} did not come back within {turn.allowed_us / 1000:.0f} ms"
-        if len(self._stuck) > MOST_STUCK:
-            self._fail(EncoderError(f"{stuck}, and {MOST_STUCK} calls before it have not come back either"))
-            return
         self._trouble = stuck
         _log.warning("%s; another one is opened", stuck)
-        self._begin_turn()
-
-
-def _now_us() -> int:
-    return time.monotonic_ns() // 1000
+        try:
+            self._begin_turn()
+        except RuntimeError as error:
+            self._fail(EncoderError(f"{stuck}, and there is no thread for another one: {error}"))

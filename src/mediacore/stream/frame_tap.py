@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mediacore import picture
 from mediacore.media import DropCause, QueueStats
+from mediacore.picture import fitted
 from mediacore.slots import MOST_WAITING
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from mediacore.errors import MediacoreError
     from mediacore.media import Frame
     from mediacore.stream.frame_fan import FrameConsumer, FrameFan
-
-MOST_SCALED = 64
-"""Times that a side can be scaled down (``picture.reshape``)."""
 
 
 class FrameTap:
@@ -117,23 +115,6 @@ class FrameTap:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def fitted(size: tuple[int, int], largest: tuple[int, int] | None) -> tuple[int, int]:
-    """``size``, or the largest one of its shape that is within ``largest``; both sides even then.
-
-    No side becomes less than 2, or than a part of ``MOST_SCALED``.
-    """
-    width, height = size
-    if largest is None or (width <= largest[0] and height <= largest[1]):
-        return size
-    scale = min(largest[0] / width, largest[1] / height)
-    return _scaled_side(width, scale), _scaled_side(height, scale)
-
-
-def _scaled_side(side: int, scale: float) -> int:
-    least = -(-side // MOST_SCALED)
-    return max(2, least + least % 2, int(side * scale) & ~1)
 
 
 def _remove(loop: asyncio.AbstractEventLoop, fan: FrameFan, consumer: FrameConsumer) -> None:

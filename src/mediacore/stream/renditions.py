@@ -18,10 +18,10 @@ from mediacore.decode.decoder import CODECS as DECODABLE
 from mediacore.encode.choice import encodable
 from mediacore.errors import LimitError, UnsupportedError
 from mediacore.media import Target, Wanted
+from mediacore.picture import fitted
 from mediacore.slots import ENCODERS
 from mediacore.stream.encoded import EncodedRendition
 from mediacore.stream.encoder_limit import EncoderLimit
-from mediacore.stream.frame_tap import fitted
 from mediacore.stream.rendition import Rendition
 from mediacore.wanted import shared
 
