@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -318,6 +318,41 @@ def test_wrong_values_are_refused(loop: _core.MediaLoop) -> None:
             figures(1 << 40)
     with pytest.raises(OSError, match=r"192\.0\.2\.1"):
         _core.MediaLoop(addresses=["192.0.2.1"])
+
+
+class Made(Sequence[tuple[bytes, int, bool]]):
+    """Units that nobody holds but who asks for them."""
+
+    def __init__(self, unit: bytes, count: int) -> None:
+        self._unit = unit
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        if index >= self._count:
+            raise IndexError
+        return (b"%s%d" % (self._unit, index), index, index == 0)
+
+
+def test_a_sequence_may_make_the_units_that_are_pushed(loop: _core.MediaLoop) -> None:
+    """Each unit was used when it was freed already."""
+    rendition = loop.add_rendition(codec="vp8", replay_bytes=0)
+    tap = loop.add_tap(rendition, 64, replay=False)
+    assert loop.push_all(rendition, Made(bytes(5000), 20)) == 20
+    packets = take(loop, tap, 20)
+    assert [bytes(packet[0]) for packet in packets] == [b"%s%d" % (bytes(5000), i) for i in range(20)]
+
+
+@pytest.mark.parametrize("wrong", [(b"c", 2), ("text", 2, False), (b"c", 1 << 62, False)])
+def test_what_cannot_be_pushed_pushes_nothing_before_it(loop: _core.MediaLoop, wrong: Any) -> None:
+    """Those before it were pushed, and nobody was told how many."""
+    rendition = loop.add_rendition(codec="vp8", replay_bytes=0)
+    with pytest.raises((RuntimeError, TypeError, ValueError)):
+        loop.push_all(rendition, [(b"a", 0, True), (b"b", 1, False), wrong])
+    settle(loop)
+    assert loop.rendition_figures(rendition)["units"] == 0
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 #include <pybind11/stl.h>
 
 #include <cerrno>
+#include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <system_error>
 #include <tuple>
@@ -143,12 +145,28 @@ bool push(MediaLoop& loop, Id rendition, py::handle data, std::int64_t pts_us, b
   return loop.push(rendition, std::move(unit), time_of(due_us, "due_us"));
 }
 
-// (data, time in us, is_key): shown, due and received at that time.
+// One of push_all: shown, due and received at that time.
+struct Pushed {
+  explicit Pushed(const std::tuple<py::object, std::int64_t, bool>& unit)
+      : bytes(std::get<0>(unit)), at_us(time_of(std::get<1>(unit), "the time")), is_key(std::get<2>(unit)) {}
+
+  BytesLike bytes;
+  std::int64_t at_us;
+  bool is_key;
+};
+
+// (data, time in us, is_key). All are converted before the first is pushed: what raises has pushed nothing.
 std::size_t push_all(MediaLoop& loop, Id rendition, const py::sequence& units) {
+  std::deque<Pushed> all;  // they do not move
+  for (const py::object unit : units) all.emplace_back(unit.cast<std::tuple<py::object, std::int64_t, bool>>());
   std::size_t taken = 0;
-  for (const py::handle unit : units) {
-    const auto [data, at_us, is_key] = unit.cast<std::tuple<py::object, std::int64_t, bool>>();
-    if (!push(loop, rendition, data, at_us, is_key, at_us, at_us)) break;
+  for (const Pushed& pushed : all) {
+    const std::span<const std::uint8_t> bytes = pushed.bytes.view();
+    Unit unit;
+    unit.data.assign(bytes.begin(), bytes.end());
+    unit.pts_us = unit.received_us = pushed.at_us;
+    unit.is_key = pushed.is_key;
+    if (!loop.push(rendition, std::move(unit), pushed.at_us)) break;
     ++taken;
   }
   return taken;

@@ -22,7 +22,9 @@ struct alignas(cmsghdr) ArrivalControl {
 // From now on; a socket that cannot is left as it is.
 void stamp_arrivals(int descriptor) noexcept;
 
-// Of what was read into `header` at this time, by both clocks.
-std::int64_t arrival_us(msghdr& header, std::int64_t now_us, std::uint64_t realtime_ns) noexcept;
+// Of what was read into `header` at this time, by both clocks. What seems older than `oldest_us`, or in the future, was
+// stamped before the clock was set: it counts as now. A smaller step of the clock makes it seem older than it is.
+std::int64_t arrival_us(msghdr& header, std::int64_t now_us, std::uint64_t realtime_ns,
+                        std::int64_t oldest_us) noexcept;
 
 }  // namespace mediacore::io

@@ -34,9 +34,19 @@ void Intake::add(AddSource command, Wake& wake) {
   if (source.ended()) end(source.id(), "error", wake);
 }
 
-void Intake::read(Id id, Wake& wake) {
+void Intake::read(Id id, bool held_back, Wake& wake) {
   const auto found = sources_.find(id);
-  if (found != sources_.end()) work(found->second, wake, false);
+  if (found != sources_.end()) work(found->second, wake, held_back ? Reading::held_back : Reading::as_it_came);
+}
+
+Activity Intake::take_activity() noexcept {
+  Activity activity;
+  for (auto& [id, source] : sources_) {
+    const std::uint64_t units = source.take_activity();
+    activity.units += units;
+    if (units > 0) ++activity.sources;
+  }
+  return activity;
 }
 
 void Intake::pause(Wake& wake) {
@@ -47,7 +57,7 @@ void Intake::pause(Wake& wake) {
   }
   for (const Id id : due_) {
     const auto found = sources_.find(id);  // it may have been superseded by one before it
-    if (found != sources_.end()) work(found->second, wake, true);
+    if (found != sources_.end()) work(found->second, wake, Reading::at_deadline);
   }
 }
 
@@ -57,15 +67,15 @@ std::int64_t Intake::deadline_us() const noexcept {
   return first;
 }
 
-void Intake::work(Source& source, Wake& wake, bool at_deadline) {
+void Intake::work(Source& source, Wake& wake, Reading reading) {
   const Id id = source.id();
   ++readings_;
   try {
     units_.clear();
-    if (at_deadline) {
+    if (reading == Reading::at_deadline) {
       source.pause(buffer_, wake.now.us, units_);
     } else {
-      source.read(buffer_, wake.now.us, units_);
+      source.read(buffer_, wake.now.us, reading == Reading::held_back, units_);
     }
     wake.now = now();
     give(source, wake);

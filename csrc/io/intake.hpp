@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "io/command.hpp"
+#include "io/crowd.hpp"
 #include "io/poller.hpp"
 #include "io/rendition.hpp"
 #include "io/source.hpp"
@@ -30,12 +31,15 @@ class Intake {
       : renditions_(renditions), poller_(poller), buffer_(Source::kReadBytes) {}
 
   void add(AddSource command, Wake& wake);
-  void read(Id source, Wake& wake);
+  // `held_back`: as in Source::read.
+  void read(Id source, bool held_back, Wake& wake);
   // Flushes what is due.
   void pause(Wake& wake);
   std::int64_t deadline_us() const noexcept;
   // How often sources were read.
   std::uint64_t readings() const noexcept { return readings_; }
+  // Since the last call.
+  Activity take_activity() noexcept;
 
   // Quietly. False: there is no such source.
   bool remove(Id source);
@@ -47,7 +51,9 @@ class Intake {
  private:
   using Sources = std::unordered_map<Id, Source>;
 
-  void work(Source& source, Wake& wake, bool at_deadline);
+  enum class Reading : std::uint8_t { as_it_came, held_back, at_deadline };
+
+  void work(Source& source, Wake& wake, Reading reading);
   void give(Source& source, Wake& wake);
   bool give_unit(Source& source, Rendition& rendition, const SourceUnit& unit, Wake& wake);
   void end(Id id, const char* reason, Wake& wake);

@@ -55,7 +55,7 @@ void LoopThread::run() noexcept {
   wake_.now = now();
   while (!stopping_.load(std::memory_order_acquire)) {
     try {
-      turn(poller_.wait(deadline_us(), sources_from_us_, wake_.now.us));
+      turn(poller_.wait(deadline_us(), sources_from_us_));
     } catch (const std::exception&) {
       ++figures_.faults;  // of no object that is known: what is left undone is done in the next turn
     }
@@ -74,10 +74,11 @@ void LoopThread::turn(std::span<const epoll_event> ready) {
   carry_out_commands();
   read_sockets(ready);
   for (const epoll_event& event : ready) {
-    if ((event.data.u64 & (kCommandsTag | Audience::kSocketTag)) == 0) intake_.read(event.data.u64, wake_);
+    if ((event.data.u64 & (kCommandsTag | Audience::kSocketTag)) != 0) continue;
+    intake_.read(event.data.u64, poller_.held_back(), wake_);
   }
   intake_.pause(wake_);
-  if (crowded_ && intake_.readings() != readings) sources_from_us_ = wake_.now.us + kCrowdUs;
+  if (crowd_.is_there() && intake_.readings() != readings) sources_from_us_ = wake_.now.us + kCrowdUs;
   take_due();
   if (wake_.now.us >= tick_us_) tick();
   audience_.send(wake_);
@@ -114,7 +115,7 @@ std::int64_t LoopThread::deadline_us() const noexcept {
 void LoopThread::tick() {
   for (auto& [id, rendition] : renditions_) rendition.measure(wake_);
   audience_.tend(wake_);
-  crowded_ = intake_.readings() - std::exchange(readings_, intake_.readings()) >= kCrowdedReadings;
+  crowd_.observe(intake_.take_activity());
   const bool idle = renditions_.empty() && audience_.empty();
   tick_us_ = idle ? kNever : (wake_.now.us / kTickUs + 1) * kTickUs;
 }

@@ -4,8 +4,8 @@
 //   that is to be sent leaves in one flush. Pushes that are due within the coalescing time are served too (early is
 //   harmless there), pauses of sources are not. What is only to be done some times per second shares one time, so that it
 //   costs kTicks wake-ups however many viewers there are.
-// A crowd of sources (kCrowdedReadings) is read at common times: a wake-up costs more than the unit that it is for. What
-//   is urgent (datagrams, commands, paces) is not held up by that, and sources are read then as well.
+// A Crowd of sources is read at common times: a wake-up costs more than the unit that it is for. What is urgent
+//   (datagrams, commands, paces) is not held up by that, and sources are read then as well.
 // Policy: an exception (memory) ends the object that it concerns, with an event; the others go on. Nothing here waits for
 //   anybody but the kernel. Signals are not delivered to the thread.
 // fork: the child has no such thread, and nobody empties its queues; a loop is for the process that made it.
@@ -22,6 +22,7 @@
 
 #include "io/audience.hpp"
 #include "io/command_queue.hpp"
+#include "io/crowd.hpp"
 #include "io/event_queue.hpp"
 #include "io/intake.hpp"
 #include "io/poller.hpp"
@@ -34,10 +35,7 @@ namespace mediacore::io {
 class LoopThread {
  public:
   static constexpr std::int64_t kTickUs = 250'000;
-  // From so many readings of sources in a tick on, these are read once in kCrowdUs: ten devices at 30 pictures per
-  // second, each of which is read when it comes and looked at when its pause is over.
-  static constexpr std::uint64_t kCrowdedReadings = 150;
-  static constexpr std::int64_t kCrowdUs = 5'000;
+  static constexpr std::int64_t kCrowdUs = 5'000;  // a crowd is read once in this time
 
   // Throws std::system_error.
   LoopThread(const Audience::Settings& settings, std::vector<UdpPort> ports, EventQueue& events);
@@ -99,8 +97,7 @@ class LoopThread {
   std::vector<Command> taken_;
   std::int64_t tick_us_ = kNever;
   std::int64_t sources_from_us_ = 0;  // no wake-up for sources before this time
-  std::uint64_t readings_ = 0;        // of sources, by the last tick
-  bool crowded_ = false;
+  Crowd crowd_;
   ThreadFigures figures_;
   Snapshot<ThreadFigures> figures_shared_;
   std::atomic<bool> stopping_{false};

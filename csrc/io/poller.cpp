@@ -7,6 +7,8 @@
 #include <ctime>
 #include <system_error>
 
+#include "io/clock.hpp"
+
 namespace mediacore::io {
 namespace {
 
@@ -57,18 +59,18 @@ void Poller::harvest(const Descriptor& from) noexcept {
   if (count > 0) count_ += static_cast<std::size_t>(count);
 }
 
-std::span<const epoll_event> Poller::wait(std::int64_t deadline_us, std::int64_t sources_from_us,
-                                          std::int64_t now_us) noexcept {
+std::span<const epoll_event> Poller::wait(std::int64_t deadline_us, std::int64_t sources_from_us) noexcept {
   constexpr std::int64_t kSecond = 1'000'000;
-  const bool patient = now_us < sources_from_us;
-  const std::int64_t until_us = patient ? std::min(deadline_us, sources_from_us) : deadline_us;
+  const std::int64_t now_us = monotonic_us();  // the kernel waits for a length of time: it has to begin here
+  held_back_ = now_us < sources_from_us;
+  const std::int64_t until_us = held_back_ ? std::min(deadline_us, sources_from_us) : deadline_us;
   const std::int64_t left_us = std::max<std::int64_t>(until_us - now_us, 0);
   const timespec timeout{.tv_sec = left_us / kSecond, .tv_nsec = left_us % kSecond * 1000};
   std::array<pollfd, 2> sets{{{urgent_.get(), POLLIN, 0}, {sources_.get(), POLLIN, 0}}};
   count_ = 0;
-  if (ppoll(sets.data(), patient ? 1 : 2, until_us == kNever ? nullptr : &timeout, nullptr) < 0) return {};
+  if (ppoll(sets.data(), held_back_ ? 1 : 2, until_us == kNever ? nullptr : &timeout, nullptr) < 0) return {};
   if (sets[0].revents != 0) harvest(urgent_);
-  if (patient || sets[1].revents != 0) harvest(sources_);
+  if (held_back_ || sets[1].revents != 0) harvest(sources_);
   return {events_.data(), count_};
 }
 

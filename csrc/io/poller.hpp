@@ -36,9 +36,10 @@ class Poller {
   void remove_source(int descriptor) noexcept;
 
   // Waits until something urgent is ready, or a source from `sources_from_us` on, or that time or the deadline has come
-  // (kNever: none has). The events are valid until the next call.
-  std::span<const epoll_event> wait(std::int64_t deadline_us, std::int64_t sources_from_us,
-                                    std::int64_t now_us) noexcept;
+  // (kNever: none has), by monotonic_us(). The events are valid until the next call.
+  std::span<const epoll_event> wait(std::int64_t deadline_us, std::int64_t sources_from_us) noexcept;
+  // Whether no source could end the last wait: what they have may have come at any time since the wait before.
+  bool held_back() const noexcept { return held_back_; }
 
  private:
   static constexpr std::size_t kMostEvents = 64;  // of each kind; more come with the next wait
@@ -49,6 +50,7 @@ class Poller {
   Descriptor sources_;
   std::array<epoll_event, 2 * kMostEvents> events_{};
   std::size_t count_ = 0;
+  bool held_back_ = false;
 };
 
 }  // namespace mediacore::io

@@ -2,7 +2,9 @@
 // C library gives such memory back to the kernel each time.
 //
 // Policy: blocks come in four sizes to each power of two, so that a small unit does not hold a large one's block. What is
-//   left is kept up to kIdleBytes, blocks of more than kLargestBytes never; the rest is freed.
+//   left is kept up to kIdleBytes, blocks of more than kLargestBytes never; the rest is freed. What is below
+//   kSmallestBytes is made to measure and not used again: the C library keeps such memory itself, and a cache of thousands
+//   of tiny units shall cost what they have.
 // Memory: an object may outlive its recycler.
 // Threads: one takes; objects may be left on any thread.
 #pragma once
@@ -31,6 +33,11 @@ class Recycler {
 
   // One with room for so many bytes. Throws std::bad_alloc.
   std::shared_ptr<T> take(std::size_t bytes) {
+    if (bytes < kSmallestBytes) {
+      auto object = std::make_shared<T>();
+      object->reserve(bytes);
+      return object;
+    }
     const std::size_t size = rounded(bytes);
     std::unique_ptr<T> object = idle_->take(size);
     if (!object) {
@@ -41,21 +48,24 @@ class Recycler {
   }
 
  private:
-  static constexpr int kQuarterBits = 2;
-  static constexpr std::size_t kQuarters = std::size_t{1} << kQuarterBits;
+  static constexpr std::size_t kQuarters = 4;
+
+  // Between sizes, from the power of two below on.
+  static constexpr std::size_t step_at(std::size_t bytes) noexcept {
+    return std::max(std::bit_floor(bytes), kSmallestBytes) / kQuarters;
+  }
 
   // Up to the next size.
   static constexpr std::size_t rounded(std::size_t bytes) noexcept {
-    const std::size_t least = std::max(bytes, kSmallestBytes);
-    const std::size_t step = std::bit_floor(least) / kQuarters;
-    return (least + step - 1) / step * step;
+    const std::size_t step = step_at(bytes);
+    return (bytes + step - 1) / step * step;
   }
 
   // Of the largest size that is not above `bytes`.
   static constexpr std::size_t index_of(std::size_t bytes) noexcept {
     const std::size_t power = std::bit_floor(bytes);
     const auto octave = static_cast<std::size_t>(std::bit_width(power) - std::bit_width(kSmallestBytes));
-    return octave * kQuarters + ((bytes - power) >> (std::bit_width(power) - 1 - kQuarterBits));
+    return octave * kQuarters + (bytes - power) / step_at(bytes);
   }
 
   class Idle {

@@ -48,6 +48,7 @@ SourceUnit Source::unit_of(const h264::AccessUnitView& view) {
   }
   unit.is_key = view.is_random_access;
   has_units_ = true;
+  ++recent_units_;
   return whole;
 }
 
@@ -59,7 +60,7 @@ void Source::quick_ack() noexcept {
 }
 
 // True if there may be more to read now.
-bool Source::read_once(std::span<std::uint8_t> buffer, std::vector<SourceUnit>& out) {
+bool Source::read_once(std::span<std::uint8_t> buffer, bool held_back, std::vector<SourceUnit>& out) {
   ArrivalControl control{};
   iovec piece{buffer.data(), buffer.size()};
   msghdr header{};
@@ -82,24 +83,25 @@ bool Source::read_once(std::span<std::uint8_t> buffer, std::vector<SourceUnit>& 
   const auto size = static_cast<std::size_t>(count);
   // In this order: a thread that is held up in between takes the bytes for younger than they are, and flushes later.
   const std::uint64_t realtime = realtime_ns();
-  const std::int64_t arrived_us = std::max(arrival_us(header, monotonic_us(), realtime), emptied_us_);
-  received(buffer.first(size), arrived_us, out);
+  const std::int64_t arrived_us = arrival_us(header, monotonic_us(), realtime, kOldestArrivalUs);
+  received(buffer.first(size), std::max(arrived_us, emptied_us_), held_back, out);
   return size == buffer.size();
 }
 
-void Source::read(std::span<std::uint8_t> buffer, std::int64_t now_us, std::vector<SourceUnit>& out) {
+void Source::read(std::span<std::uint8_t> buffer, std::int64_t now_us, bool held_back, std::vector<SourceUnit>& out) {
   bool more = true;
-  for (std::size_t i = 0; i < kReadsPerWakeup && more; ++i) more = read_once(buffer, out);
+  for (std::size_t i = 0; i < kReadsPerWakeup && more; ++i) more = read_once(buffer, held_back, out);
   if (!more) emptied_us_ = now_us;
 }
 
-void Source::received(std::span<const std::uint8_t> data, std::int64_t arrived_us, std::vector<SourceUnit>& out) {
+void Source::received(std::span<const std::uint8_t> data, std::int64_t arrived_us, bool held_back,
+                      std::vector<SourceUnit>& out) {
   figures_.bytes += data.size();
   if (head_.size() < kHeadBytes && !has_units_) {
     const std::size_t count = std::min(data.size(), kHeadBytes - head_.size());
     head_.insert(head_.end(), data.begin(), data.begin() + static_cast<std::ptrdiff_t>(count));
   }
-  deadline_us_ = settings_.flush.observe(arrived_us, data);
+  deadline_us_ = settings_.flush.observe(arrived_us, data, held_back ? emptied_us_ : arrived_us);
   const std::size_t before = out.size();
   Collector collect{*this, out, nullptr};
   // A limit that was passed shows in the parser's counts; all data is taken all the same.
@@ -115,7 +117,7 @@ void Source::pause(std::span<std::uint8_t> buffer, std::int64_t now_us, std::vec
   if (!deadline_us_ || emptied_us_ < *deadline_us_) {
     // Bytes may have come while this thread was busy elsewhere: then it was not the link that paused.
     const std::uint64_t bytes = figures_.bytes;
-    read(buffer, now_us, out);
+    read(buffer, now_us, false, out);
     if (ended_ || figures_.bytes != bytes) return;
   }
   deadline_us_.reset();

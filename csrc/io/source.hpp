@@ -2,7 +2,8 @@
 //
 // What it does: TCP_QUICKACK is armed again after every read, because an adb server sends with Nagle's algorithm and
 //   the kernel's delayed ACK would hold back a picture for up to 40 ms. A pause ends the access unit (BurstFlush); it is
-//   reckoned from the kernel's time of arrival where there is one, so a reader that comes late need not wait again.
+//   reckoned from the kernel's time of arrival where there is one, so a reader that comes late need not wait again. That
+//   is the time of the last byte; of what waited to be read, the first may have come right after the reading before.
 //   Parameter sets are put before random access points. What is pending at the end may be cut in the middle of a NAL
 //   unit and is not handed on: a whole unit would have been flushed when the burst ended.
 // Policy: at most kReadsPerWakeup reads at a time, so that a source that floods cannot keep the others waiting.
@@ -16,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/h264/access_unit_parser.hpp"
@@ -39,6 +41,9 @@ class Source {
   static constexpr std::size_t kReadBytes = std::size_t{256} << 10;  // a whole key frame of 1080p in most cases
   static constexpr std::size_t kReadsPerWakeup = 4;                  // 1 MiB: a millisecond's work
   static constexpr std::size_t kHeadBytes = 512;  // of a stream that is no H.264: an error message in plain words
+  // Read later, bytes count as just come: a thread is hardly that late, and a clock that is set forward makes no
+  // pause of more than this.
+  static constexpr std::int64_t kOldestArrivalUs = 50'000;
 
   struct Settings {
     Id id;
@@ -53,7 +58,8 @@ class Source {
   int descriptor() const noexcept { return socket_.get(); }
 
   // Reads what there is; appends the units that are whole. `buffer`: kReadBytes. `now_us`: not after the call.
-  void read(std::span<std::uint8_t> buffer, std::int64_t now_us, std::vector<SourceUnit>& out);
+  // `held_back`: it may have come at any time since the last call, not just now.
+  void read(std::span<std::uint8_t> buffer, std::int64_t now_us, bool held_back, std::vector<SourceUnit>& out);
   // To be called at the deadline: reads once more, if that was not done since, and flushes if nothing came.
   void pause(std::span<std::uint8_t> buffer, std::int64_t now_us, std::vector<SourceUnit>& out);
   std::optional<std::int64_t> deadline_us() const noexcept { return deadline_us_; }
@@ -68,6 +74,8 @@ class Source {
   // What the rendition made of a unit.
   enum class Fate : std::uint8_t { handed_on, before_key, superseded };
   void count(Fate fate, bool is_key) noexcept;
+  // Units that came since the last call, whatever their fate.
+  std::uint64_t take_activity() noexcept { return std::exchange(recent_units_, 0); }
   bool has_key_frame() const noexcept { return has_key_frame_; }
   void note_key_frame() noexcept { has_key_frame_ = true; }
   void set_current(bool current) noexcept { figures_.current = current; }
@@ -80,8 +88,9 @@ class Source {
  private:
   struct Collector;
 
-  bool read_once(std::span<std::uint8_t> buffer, std::vector<SourceUnit>& out);
-  void received(std::span<const std::uint8_t> data, std::int64_t arrived_us, std::vector<SourceUnit>& out);
+  bool read_once(std::span<std::uint8_t> buffer, bool held_back, std::vector<SourceUnit>& out);
+  void received(std::span<const std::uint8_t> data, std::int64_t arrived_us, bool held_back,
+                std::vector<SourceUnit>& out);
   void quick_ack() noexcept;
   SourceUnit unit_of(const h264::AccessUnitView& view);
 
@@ -97,6 +106,7 @@ class Source {
   std::int64_t emptied_us_ = 0;                // nothing was left in the socket at this time or later
   std::optional<std::int64_t> first_byte_us_;  // of what is in the parser
   std::uint64_t damages_ = 0;                  // told
+  std::uint64_t recent_units_ = 0;
   bool has_units_ = false;
   bool has_key_frame_ = false;
   bool quick_ack_ = true;

@@ -21,6 +21,10 @@ namespace {
 // Errors of former datagrams wait in the socket one at a time; a reader that finds more goes on at its next read.
 constexpr int kReadAttempts = 4;
 
+// Datagrams may wait in the socket while the thread is held up, and their times measure round trips; a clock that is set
+// costs one such measurement.
+constexpr std::int64_t kOldestArrivalUs = 5'000'000;
+
 bool set(int descriptor, int level, int name, int value) noexcept {
   return setsockopt(descriptor, level, name, &value, sizeof value) == 0;
 }
@@ -191,7 +195,7 @@ std::span<UdpPort::Datagram> UdpPort::read(std::int64_t now_us, std::uint64_t re
     const bool cut = (message.msg_hdr.msg_flags & MSG_TRUNC) != 0;
     state.datagrams[i] = {{state.block.get() + i * kDatagramBytes, cut ? 0 : std::size_t{message.msg_len}},
                           to_endpoint(state.addresses[i], state.socket_index),
-                          arrival_us(message.msg_hdr, now_us, realtime_ns)};
+                          arrival_us(message.msg_hdr, now_us, realtime_ns, kOldestArrivalUs)};
   }
   return {state.datagrams.data(), count};
 }

@@ -18,12 +18,14 @@ BurstFlush::BurstFlush(std::int64_t idle_us, std::int64_t max_idle_us) noexcept
     : configured_us_(std::clamp<std::int64_t>(idle_us, 0, kLongestIdleUs)),
       most_us_(std::clamp(max_idle_us, configured_us_, kLongestIdleUs)) {}
 
-std::optional<std::int64_t> BurstFlush::observe(std::int64_t now_us, std::span<const std::uint8_t> data) noexcept {
+std::optional<std::int64_t> BurstFlush::observe(std::int64_t now_us, std::span<const std::uint8_t> data,
+                                                std::optional<std::int64_t> first_us) noexcept {
   if (data.empty()) {
     looked_ = looked_ || now_us >= last_us_ + idle_us();
   } else {
-    std::int64_t gap = begun_ ? std::max<std::int64_t>(now_us - last_us_, 0) : 0;
-    fade_us_ += std::min(gap, kStillUs);
+    const std::int64_t passed = begun_ ? std::max<std::int64_t>(now_us - last_us_, 0) : 0;
+    fade_us_ += std::min(passed, kStillUs);
+    std::int64_t gap = first_us ? std::clamp<std::int64_t>(*first_us - last_us_, 0, passed) : passed;
     if (!looked_ && gap > idle_us() + kPunctualUs) gap = 0;
     looked_ = false;
     if (seen_ == Seen::everything) {

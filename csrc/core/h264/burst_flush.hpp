@@ -50,8 +50,10 @@ class BurstFlush {
   explicit BurstFlush(std::int64_t idle_us = kDefaultIdleUs, std::int64_t max_idle_us = kDefaultMaxIdleUs) noexcept;
 
   // Bytes that were read at `now_us`; no bytes: there were none to read. Returns when to flush; none if nothing has come
-  // since the last flush.
-  std::optional<std::int64_t> observe(std::int64_t now_us, std::span<const std::uint8_t> data) noexcept;
+  // since the last flush. `first_us`: the earliest time at which the first of them can have come, if they waited to be
+  // read; a pause is learnt no longer than up to there.
+  std::optional<std::int64_t> observe(std::int64_t now_us, std::span<const std::uint8_t> data,
+                                      std::optional<std::int64_t> first_us = std::nullopt) noexcept;
 
   // The parser gave a unit by a flush at `now_us`. A flush before the deadline was the caller's own decision: if it
   // turns out to be wrong, it is not counted here.

@@ -215,6 +215,30 @@ TEST_F(BurstFlushTest, ACallerThatLookedAndHadNoUnitLearnsThePause) {
   EXPECT_EQ(flush_.idle_us(), 30'000);
 }
 
+// The time between two readings was learnt as if the link had paused for it.
+TEST_F(BurstFlushTest, OfWhatWaitedToBeReadOnlyWhatIsSureIsLearnt) {
+  learn();
+  flush_.observe(now_us_ + 5'000, kPart, now_us_ + 1'500);
+  EXPECT_EQ(flush_.idle_us(), 2'250);
+  flush_.observe(now_us_ + 10'000, kPart, now_us_ + 4'000);
+  EXPECT_EQ(flush_.idle_us(), 2'250) << "it may have come right after what was read before";
+  flush_.observe(now_us_ + 14'000, kPart, now_us_ + 99'000);
+  EXPECT_EQ(flush_.idle_us(), 6'000) << "not after it was read";
+}
+
+TEST_F(BurstFlushTest, AWrongFlushAtALateLookLengthensAllTheSame) {
+  learn();
+  const std::int64_t look_us = now_us_ + 5'000;
+  flush_.observe(look_us, {});
+  flush_.flushed(look_us);
+  flush_.observe(look_us + 5'000, kPart, look_us);
+  EXPECT_EQ(flush_.wrong_flushes(), 1U);
+  now_us_ = look_us + 5'000;
+  deadline_.reset();
+  learn();
+  EXPECT_EQ(flush_.idle_us(), 7'500);
+}
+
 TEST_F(BurstFlushTest, NeverWaitsLongerThanAllowed) {
   learn();
   read(900'000, kPart);

@@ -35,6 +35,13 @@ TEST(Recycler, ASmallUnitDoesNotGetALargeBlock) {
   EXPECT_LT(recycler.take(5000)->capacity(), 10'000U);
 }
 
+// Each held 4 KiB: 8000 units of a still screen cost 35 MB.
+TEST(Recycler, WhatIsSmallIsMadeToMeasure) {
+  Recycler<Unit> recycler;
+  EXPECT_EQ(recycler.take(203)->capacity(), 203U);
+  EXPECT_EQ(recycler.take(0)->capacity(), 0U);
+}
+
 TEST(Recycler, HasRoomForAllSizes) {
   Recycler<Unit> recycler;
   for (std::size_t bytes = 0; bytes < 3'000'000; bytes += 4093) {
