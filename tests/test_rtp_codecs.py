@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from aiortc.codecs.vpx import VpxPayloadDescriptor
 
+from mediacore.encode.thread_priority import priority_kept
 from mediacore.errors import BitstreamError
 from mediacore.rtp import (
     Av1Depacketizer,
@@ -51,7 +52,8 @@ def encode(name: str) -> list[av.Packet]:
     codec.width, codec.height, codec.pix_fmt = *SIZE, "yuv420p"
     codec.time_base, codec.framerate, codec.bit_rate = Fraction(1, 30), Fraction(30, 1), 600_000
     codec.options = options
-    packets = [packet for frame in pictures() for packet in codec.encode(frame)] + list(codec.encode(None))
+    with priority_kept():  # it is opened by its first frame
+        packets = [packet for frame in pictures() for packet in codec.encode(frame)] + list(codec.encode(None))
     assert len(packets) == FRAMES
     return packets
 

@@ -873,7 +873,7 @@ class MediaLoop:
         """Give access units ahead of their times; how many were taken, in order: all, or those before 4096 or 16 MiB.
 
         Each is (data, at_us, is_key) and is pushed with ``at_us`` as the time of its picture, of its arrival and of its
-        sending.
+        sending. If it raises, none was pushed.
         """
     def describe(self, rendition: int, *, width: int, height: int) -> None:
         """The size of what is pushed next, in pixels; told with its next key frame. H.264 carries its own."""

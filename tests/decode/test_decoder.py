@@ -17,6 +17,7 @@ from mediacore.decode.decoder import (
     WHILE_US,
     VideoDecoder,
 )
+from mediacore.encode.thread_priority import priority_kept
 from mediacore.errors import DecoderError
 from mediacore.h264 import AccessUnitParser
 from mediacore.media import DropCause, Packet
@@ -43,7 +44,8 @@ def encoded(codec: str, size: tuple[int, int], pix_fmt: str = "yuv420p", x264: s
     for plane, colour in zip(frame.planes, GREY, strict=True):
         plane.update(bytes([colour]) * plane.buffer_size)
     frame.pts = 0
-    return bytes([*encoder.encode(frame), *encoder.encode(None)][0])
+    with priority_kept():  # it is opened by its first frame
+        return bytes([*encoder.encode(frame), *encoder.encode(None)][0])
 
 
 @pytest.fixture(scope="module")
