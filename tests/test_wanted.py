@@ -127,8 +127,8 @@ def test_any_query_is_a_wish_or_the_documented_error(query: dict[str, str]) -> N
     ("wanted", "made"),
     [
         (Wanted(), Wanted()),
-        (Wanted(("vp8",), (540, 1200), 29.97), Wanted(("vp8",), (528, 1200), 29)),
-        (Wanted(size=(64, 79)), Wanted(size=(64, 64))),
+        (Wanted(("vp8",), (540, 1201), 29.97), Wanted(("vp8",), (540, 1200), 29)),
+        (Wanted(size=(65, 79)), Wanted(size=(64, 78))),
         (Wanted(size=(7680, 7680), fps=1.0), Wanted(size=(7680, 7680), fps=1)),
         (Wanted(fps=1.999), Wanted(fps=1)),
     ],

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SHOWN_CHARS: Final = 40
 """So much of a wrong value is told back."""
-SIDE_STEP_PX: Final = 16
-"""Encodings differ by so much at least: the codecs work in blocks of this size."""
+SIDE_STEP_PX: Final = 2
+"""Encodings differ by so much at least: I420 wants even sides. How many there are is bounded where they are made."""
 _SIZE: Final = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _FPS: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
 _EXAMPLE_SIZE: Final = "like 540x1200"
