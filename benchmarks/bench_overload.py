@@ -24,19 +24,16 @@ import pytest
 from mediacore.capture.frame_publication import FramePublication
 from mediacore.encode.choice import open_encoder
 from mediacore.encode.encoder import EncodedFrame, Encoder, EncoderSettings
-from mediacore.encode.worker import EncoderWorker
 from mediacore.media import Frame
 from mediacore.media_loop import MediaLoop, monotonic_us
 from mediacore.settings import StreamSettings
+from mediacore.stream.encoding import start_encoder
 from mediacore.stream.packet_tap import PacketTap
 from mediacore.stream.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mediacore.media import Target
-    from mediacore.ring import FrameRing
-    from mediacore.stream.encoding import Outlet
 
 SECONDS = float(os.environ.get("OVERLOAD_S", "60"))
 STATIC_S = float(os.environ.get("STATIC_S", "10"))
@@ -85,24 +82,6 @@ class Slow:
 def open_slow(settings: EncoderSettings, only: str | None = None, **options: object) -> tuple[Encoder, tuple[()]]:
     encoder, _ = open_encoder(settings, only, **options)  # type: ignore[arg-type]
     return Slow(encoder), ()
-
-
-def start(ring: FrameRing[Frame], outlet: Outlet, *, codec: str, target: Target, ceiling_bps: int) -> EncoderWorker:
-    return EncoderWorker(
-        ring,
-        codec=codec,
-        target=target,
-        ceiling_bps=ceiling_bps,
-        push=outlet.push,
-        queue_us=outlet.queue_us,
-        on_opened=outlet.opened,
-        on_failed=outlet.failed,
-        open=open_slow,
-    )
-
-
-async def no_screenshot() -> bytes:
-    return b""
 
 
 async def push_for(publication: FramePublication, source: Iterator[Frame], seconds: float) -> None:
@@ -167,7 +146,9 @@ async def overload() -> list[float]:
     await loop.start([])
     publication = FramePublication("publish:x")
     settings = StreamSettings(bitrate_bps=4_000_000, fps=60)
-    stream = Stream("publish:x", publication, settings, replay_bytes=375_000, screenshot=no_screenshot, start=start)
+    stream = Stream(
+        "publish:x", publication, settings, replay_bytes=375_000, screenshot=None, start=start_encoder(None, open_slow)
+    )
     await stream.open(loop)
     source = pictures()
     ages_ms: list[float] = []

@@ -117,6 +117,7 @@ def test_a_frame_that_was_not_taken_is_followed_by_a_key_frame(bench: Bench) -> 
     bench.until_encoded(2)
     bench.takes = True
     bench.until(lambda: sum(each.is_key for each in bench.encoded) >= 2)
+    assert (bench.frames.delivered, bench.frames.dropped) == (1, {DropCause.SLOW_CONSUMER: 1})
 
 
 def test_who_takes_nothing_does_not_make_it_spin(bench: Bench) -> None:

@@ -17,8 +17,6 @@ from mediacore.stream.encoding import Outlet
 
 def picture(n: int = 0, size: tuple[int, int] = (64, 48), pts_us: int | None = None) -> Frame:
     """One grey; ``n`` is its luma."""
-    if pts_us is None:
-        pts_us = monotonic_us()
     luma = size[0] * size[1]
     block = np.full(luma * 3 // 2, 128, np.uint8)
     block[:luma] = n

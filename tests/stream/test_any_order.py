@@ -14,14 +14,13 @@ from made_here import Encoders, FakeFrames, picture, until
 from mediacore.capture.publication import Publication
 from mediacore.decode import worker as worker_module
 from mediacore.decode.decoder import VideoDecoder
-from mediacore.encode import worker as encoder_worker
 from mediacore.encode.encoder import Encoder, EncoderSettings
 from mediacore.errors import DecoderError, DeviceDisconnectedError, EncoderError, MediacoreError
 from mediacore.h264 import AccessUnitParser
 from mediacore.media import DropCause, Frame, Packet, Wanted
 from mediacore.media_loop import MediaLoop, monotonic_us
 from mediacore.settings import StreamSettings
-from mediacore.stream import encoding
+from mediacore.stream.encoding import StartEncoding, start_encoder
 from mediacore.stream.packet_origin import PacketOrigin
 from mediacore.stream.stream import Stream
 
@@ -50,7 +49,7 @@ async def no_screenshot() -> bytes:
     return b""
 
 
-def stream_of(source: FakeFrames | Publication, encoders: Encoders | None = None) -> Stream:
+def stream_of(source: FakeFrames | Publication, encoders: StartEncoding | None = None) -> Stream:
     return Stream("x", source, SETTINGS, replay_bytes=0, screenshot=no_screenshot, start=encoders)
 
 
@@ -143,12 +142,10 @@ class SlowOpening:
 
 
 @pytest.mark.parametrize("how", ["close", "source", "release"])
-async def test_while_an_encoder_is_being_opened(loop: MediaLoop, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+async def test_while_an_encoder_is_being_opened(loop: MediaLoop, how: str) -> None:
     opening = SlowOpening()
-    monkeypatch.setattr(encoding, "open_encoder", opening)
-    monkeypatch.setattr(encoder_worker, "DEADLINE_S", 0.1)
     source = FakeFrames()
-    stream = stream_of(source)
+    stream = stream_of(source, start_encoder(None, opening))
     await stream.open(loop)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(stream.take("vp8"))

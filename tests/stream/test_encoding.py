@@ -89,4 +89,3 @@ async def test_what_a_full_queue_refused_is_told_before_the_next_frame(full: int
     lost = max(0, full - 1)
     assert taken == [False] * lost + [True] * (4 - lost)
     assert loop.told == ["epoch", (64, 48), *range(lost, 4)]
-    assert outlet.refused == lost

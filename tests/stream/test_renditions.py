@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 from made_here import Encoders, FakeEncoding, picture, until
 
-from mediacore.encode.encoder import EncodedFrame
 from mediacore.errors import EncoderError, LimitError, MediacoreError, UnsupportedError
-from mediacore.media import DropCause, Target, Wanted
-from mediacore.media_loop import MediaLoop, monotonic_us
+from mediacore.media import Target, Wanted
+from mediacore.media_loop import MediaLoop
 from mediacore.settings import StreamSettings
 from mediacore.stream.encoder_limit import EncoderLimit
 from mediacore.stream.frame_fan import FrameFan
@@ -213,19 +212,6 @@ async def test_a_rendition_that_is_refused_an_encoder_stays_failed(loop: MediaLo
         made.renditions.hold_video()
     assert limit.running == 0, "one that did not start does not count"
     await made.renditions.close()
-
-
-async def test_what_the_media_loop_refuses_is_not_counted_as_delivered(made: Made, loop: MediaLoop) -> None:
-    encoded = made.renditions.hold("vp8", Wanted())
-    id, far_us = encoded.rendition.id, monotonic_us() + 3_600_000_000
-    while loop.native.push(id, b"\0x", pts_us=far_us, is_key=True, due_us=far_us):
-        pass
-    made.newest.encoded = 3
-    assert [made.newest.outlet.push(EncodedFrame(b"\0x", n, True)) for n in range(2)] == [False, False]
-    frames = encoded.stats().frames
-    assert (frames.pushed, frames.delivered, frames.dropped) == (3, 1, {DropCause.SLOW_CONSUMER: 2})
-    made.renditions.release(encoded)
-    assert encoded.stats().frames == frames
 
 
 async def test_who_changes_their_mind_again_and_again_is_bounded(made: Made) -> None:

@@ -319,16 +319,18 @@ class EncoderWorker:
             self._encoded(now, encoded, ended_us)
 
     def _encoded(self, now: Now, encoded: list[EncodedFrame], ended_us: int) -> None:
-        if now.why == "fresh":
-            self._intake.encoded()
-        else:
-            self._counts.refined += now.why != "key"
         key = any(each.is_key for each in encoded)
         self._counts.key_frames += key
         self._cadence.encoded(ended_us, now.why, key=key)
-        for each in encoded:
-            if not self._push(each):
-                self._cadence.want_key(ended_us)
+        taken = [self._push(each) for each in encoded]
+        if not all(taken):
+            self._cadence.want_key(ended_us)
+        if now.why != "fresh":
+            self._counts.refined += now.why != "key"
+        elif all(taken):
+            self._intake.encoded()
+        else:
+            self._intake.lost(DropCause.SLOW_CONSUMER)
 
     # What goes wrong.
 

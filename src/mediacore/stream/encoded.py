@@ -14,7 +14,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from mediacore.errors import LimitError
-from mediacore.media import DropCause, QueueStats, RenditionStats, Target
+from mediacore.media import QueueStats, RenditionStats, Target
 from mediacore.stream.encoding import Outlet
 
 if TYPE_CHECKING:
@@ -150,8 +150,8 @@ class EncodedRendition:
         """Figures of the encoder that is at work, or of the last one that was."""
         figures = self.rendition.figures()
         viewers = int(figures.get("viewers", 0) + figures.get("taps", 0))
-        if self._encoding is not None and self._outlet is not None:
-            return _without_refused(self._encoding.stats(viewers), self._outlet.refused)
+        if self._encoding is not None:
+            return self._encoding.stats(viewers)
         failure = None if self.failure is None else str(self.failure)
         return dataclasses.replace(self._last, viewers=viewers, failure=failure)
 
@@ -199,7 +199,7 @@ class EncodedRendition:
         if consumer is not None:
             self._fan.remove(consumer)
         if encoding is not None:
-            self._last = _without_refused(encoding.stats(), outlet.refused if outlet is not None else 0)
+            self._last = encoding.stats()
             task = asyncio.create_task(self._stop(encoding), name="encoder's end")
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
@@ -211,15 +211,3 @@ class EncodedRendition:
                     await asyncio.to_thread(encoding.close)
         finally:
             self._limit.give_back()
-
-
-def _without_refused(stats: RenditionStats, refused: int) -> RenditionStats:
-    """What was encoded and then not taken by the media loop has not been delivered: it is lost up to a key frame."""
-    frames = stats.frames
-    refused = min(refused, frames.delivered)  # some were encoded a second time, and have been counted once
-    if not refused:
-        return stats
-    dropped = {**frames.dropped}
-    dropped[DropCause.SLOW_CONSUMER] = dropped.get(DropCause.SLOW_CONSUMER, 0) + refused
-    counts = dataclasses.replace(frames, delivered=frames.delivered - refused, dropped=dropped)
-    return dataclasses.replace(stats, frames=counts)

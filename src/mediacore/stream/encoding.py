@@ -16,6 +16,7 @@ from mediacore.media_loop import monotonic_us
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mediacore.encode.desk import Open
     from mediacore.encode.encoder import EncodedFrame
     from mediacore.errors import MediacoreError
     from mediacore.media import Frame, RenditionStats, Target
@@ -67,26 +68,20 @@ class Outlet:
         self._failed = failed
         self._lock = threading.Lock()
         self._shut = False
-        self.refused = 0
-        """Frames that the media loop has not taken: too much waited there."""
         self._due: list[Callable[[], None]] = []  # what must be told before the next frame
 
     def push(self, frame: EncodedFrame) -> bool:
-        """False if nobody takes it."""
+        """False if nobody takes it, or the media loop takes no more now."""
         now_us = monotonic_us()
         # A captured picture's time is when it came; that of a published packet may be of any clock.
         received_us = frame.pts_us if abs(frame.pts_us - now_us) <= NEAR_US else now_us
         with self._lock, contextlib.suppress(RuntimeError):
             if self._shut or not self._media_loop.running:
                 return False
-            self.refused += 1
             self._tell_due()
-            native = self._media_loop.native
-            if native.push(
+            return self._media_loop.native.push(
                 self._rendition, frame.data, pts_us=frame.pts_us, is_key=frame.is_key, received_us=received_us
-            ):
-                self.refused -= 1
-                return True
+            )
         return False
 
     def opened(self, size: tuple[int, int], name: str) -> None:
@@ -133,7 +128,7 @@ class Outlet:
             self._failed(error)
 
 
-def start_encoder(only: str | None) -> StartEncoding:
+def start_encoder(only: str | None, open: Open = open_encoder) -> StartEncoding:  # noqa: A002 - it is what it does
     """Starts real ones; ``only``: the name of the one to use for its codec, None: the first that works."""
 
     def start(ring: FrameRing[Frame], outlet: Outlet, *, codec: str, target: Target, ceiling_bps: int) -> EncoderWorker:
@@ -146,7 +141,7 @@ def start_encoder(only: str | None) -> StartEncoding:
             queue_us=outlet.queue_us,
             on_opened=outlet.opened,
             on_failed=outlet.failed,
-            open=functools.partial(open_encoder, only=only),
+            open=functools.partial(open, only=only),
         )
 
     return start
